@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The flow table's key and value. How the table works is told in src/bpf/flow.h.
+ *
+ * FLOW_LAYOUT is part of the pin names of all that holds flows. Whoever changes a struct here (or
+ * the meaning of a field) adds a layout number, keeps the older struct beside it, and teaches
+ * src/bpf/migrate.h to read it; then running flows survive the change.
+ *
+ * Layout 2 exists for the tests: the same facts in another order and with a field more.
+ */
+#ifndef VPCD_ABI_FLOW_H
+#define VPCD_ABI_FLOW_H
+
+#include <linux/types.h>
+
+#ifndef FLOW_LAYOUT
+#define FLOW_LAYOUT 1
+#endif
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+/* Network order; IPv4 in the first four bytes, the rest zero. The family stands beside it. */
+struct abi_addr {
+    union {
+        __u8 b[16];
+        __u32 w[4];
+    };
+};
+
+/*
+ * The 5-tuple as the packet had it when it entered, and where it entered.
+ * ICMP queries: the request has sport = identifier and dport = type << 8 | code, the reply the two
+ * exchanged with the request's type. Other protocols without ports: both 0.
+ */
+struct flow_key {
+    __u32 eni;   /* 0: the uplink */
+    __u8 family; /* 4 or 6 */
+    __u8 proto;
+    __u16 zero;
+    struct abi_addr src, dst;
+    __be16 sport, dport;
+};
+_Static_assert(sizeof(struct flow_key) == 44, "flow_key");
+
+enum flow_state {
+    FLOW_HALF = 0,    /* only the initiator was heard */
+    FLOW_REPLIED = 1, /* the other side answered */
+    FLOW_OPEN = 2,    /* and the initiator went on: established, or a UDP stream */
+    FLOW_CLOSING = 3, /* RST, or FIN from both sides */
+    FLOW_DEAD =
+        4, /* its deadline passed, or its path ended: misses, and deleted after a grace period */
+};
+
+enum flow_flags {
+    FLOW_FORWARD = 1 << 0,     /* this half is the initiator's direction */
+    FLOW_TRACKED_SRC = 1 << 1, /* tracked by the security groups of the ENI it enters from */
+    FLOW_TRACKED_DST = 1 << 2, /* ... of the ENI it is delivered to */
+    FLOW_SNAT = 1 << 3,        /* the source becomes new_src */
+    FLOW_DNAT = 1 << 4,        /* the destination becomes new_dst */
+    FLOW_TO_UPLINK = 1 << 5,   /* the next hop is the uplink: its MTU holds */
+    FLOW_TO_TAP = 1 << 6,      /* the next hop is a tap or the uplink: not redirected to a peer */
+    FLOW_FROM_HOST = 1 << 7,   /* the initiator is the host itself, through the uplink */
+    FLOW_SEEN_FIN = 1 << 8,    /* this direction sent a FIN */
+};
+
+/* What the fast path needs of the decision, copied as a whole under `seq`. */
+struct flow_verdict {
+    __u32 vpc;     /* whose generations count */
+    __u32 gen_net; /* as they were before the path was computed */
+    __u32 gen_sg;
+    __u32 far;     /* receiving ENI; 0: the uplink */
+    __u32 ifindex; /* next hop */
+    __u32 flags;   /* enum flow_flags */
+    __u8 dst_mac[6], src_mac[6];
+    struct abi_addr new_src, new_dst;
+    __be16 new_sport, new_dport; /* for translations that change ports */
+};
+_Static_assert(sizeof(struct flow_verdict) == 72, "flow_verdict");
+
+/* Where a flow is counted: the slot of a ring (src/bpf/quota.h). */
+struct flow_slot {
+    __u32 eni;   /* 0: not counted */
+    __u32 index; /* class << 28 | slot */
+};
+
+struct flow_value_1 {
+    __u32 seq; /* odd: being rewritten */
+    __u32 state;
+    struct flow_verdict verdict;
+    struct flow_key partner; /* the other half */
+    __u32 timeout_ms;
+    __u64 last_ns; /* CLOCK_MONOTONIC of this half's last packet */
+    __u64 start_ns;
+    __u64 packets;                  /* as segments on the wire; never reset */
+    __u64 bytes;                    /* of IP, headers of each segment counted; never reset */
+    struct flow_slot near, distant; /* the entering ENI's slot, the far ENI's */
+    __u32 tcp_flags;                /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18 */
+    __u32 zero;
+};
+_Static_assert(sizeof(struct flow_value_1) == 184, "flow_value_1");
+
+struct flow_value_2 {
+    __u64 packets, bytes;
+    __u64 last_ns, start_ns;
+    __u64 migrated_ns; /* when it came from the older table; 0: it was born here */
+    struct flow_key partner;
+    __u32 tcp_flags;
+    struct flow_slot near, distant;
+    struct flow_verdict verdict;
+    __u32 timeout_ms;
+    __u32 state;
+    __u32 seq;
+    __u32 zero;
+};
+_Static_assert(sizeof(struct flow_value_2) == 192, "flow_value_2");
+
+#if FLOW_LAYOUT == 1
+#define flow_value flow_value_1
+#else
+#define flow_value flow_value_2
+#endif
+
+#pragma GCC diagnostic pop
+#endif
