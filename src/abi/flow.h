@@ -43,40 +43,51 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 44, "flow_key");
 
+/*
+ * The state of a flow: bits that are only ever added (atomic OR), the same in both halves. The
+ * highest of OPEN.. tells which idle time holds; neither: half open. Both FIN bits are as CLOSING.
+ */
 enum flow_state {
-    FLOW_HALF = 0,    /* only the initiator was heard */
-    FLOW_REPLIED = 1, /* the other side answered */
-    FLOW_OPEN = 2,    /* and the initiator went on: established, or a UDP stream */
-    FLOW_CLOSING = 3, /* RST, or FIN from both sides */
-    FLOW_DEAD =
-        4, /* its deadline passed, or its path ended: misses, and deleted after a grace period */
+    FLOW_REPLIED = 1 << 0, /* the responder answered */
+    FLOW_OPEN = 1 << 1,    /* and the initiator went on: established, or a UDP stream */
+    FLOW_CLOSING = 1 << 2, /* RST, or FIN from both sides */
+    FLOW_DEAD = 1 << 3,    /* its path ended: a miss, and deleted after a grace period */
+    FLOW_FIN_FORWARD = 1 << 4,
+    FLOW_FIN_REVERSE = 1 << 5,
 };
 
 enum flow_flags {
     FLOW_FORWARD = 1 << 0,     /* this half is the initiator's direction */
-    FLOW_TRACKED_SRC = 1 << 1, /* tracked by the security groups of the ENI it enters from */
-    FLOW_TRACKED_DST = 1 << 2, /* ... of the ENI it is delivered to */
-    FLOW_SNAT = 1 << 3,        /* the source becomes new_src */
-    FLOW_DNAT = 1 << 4,        /* the destination becomes new_dst */
-    FLOW_TO_UPLINK = 1 << 5,   /* the next hop is the uplink: its MTU holds */
-    FLOW_TO_TAP = 1 << 6,      /* the next hop is a tap or the uplink: not redirected to a peer */
-    FLOW_FROM_HOST = 1 << 7,   /* the initiator is the host itself, through the uplink */
-    FLOW_SEEN_FIN = 1 << 8,    /* this direction sent a FIN */
+    FLOW_TRACKED_SRC = 1 << 1, /* tracked by the groups of the ENI where its packets enter */
+    FLOW_TRACKED_DST = 1 << 2, /* ... of the ENI to which they are delivered */
+    FLOW_UNTRACKED = 1 << 3,   /* some side is an ENI that does not track it: gen_sg counts */
+    FLOW_SNAT = 1 << 4,        /* the source becomes new_src */
+    FLOW_DNAT = 1 << 5,        /* the destination becomes new_dst */
+    FLOW_INTERNET = 1 << 6,    /* through an internet gateway: its MTU holds */
+    FLOW_TO_PEER = 1 << 7,     /* deliver with bpf_redirect_peer, */
+    FLOW_TO_TAP = 1 << 8,      /* with bpf_redirect past the guard; neither: to the uplink */
 };
 
 /* What the fast path needs of the decision, copied as a whole under `seq`. */
 struct flow_verdict {
     __u32 vpc;     /* whose generations count */
-    __u32 gen_net; /* as they were before the path was computed */
+    __u32 gen_net; /* as they were before the path was computed; 0: never computed */
     __u32 gen_sg;
+    __u32 far_vpc; /* a second VPC whose generations count; 0: none */
+    __u32 far_gen_net, far_gen_sg;
     __u32 far;     /* receiving ENI; 0: the uplink */
     __u32 ifindex; /* next hop */
     __u32 flags;   /* enum flow_flags */
     __u8 dst_mac[6], src_mac[6];
     struct abi_addr new_src, new_dst;
-    __be16 new_sport, new_dport; /* for translations that change ports */
+    __be16 new_sport, new_dport; /* for translations that change ports (none yet) */
 };
-_Static_assert(sizeof(struct flow_verdict) == 72, "flow_verdict");
+_Static_assert(sizeof(struct flow_verdict) == 84, "flow_verdict");
+
+/* Idle times in milliseconds, by state. */
+struct flow_timeouts {
+    __u32 half_ms, open_ms, closing_ms;
+};
 
 /* Where a flow is counted: the slot of a ring (src/bpf/quota.h). */
 struct flow_slot {
@@ -85,20 +96,19 @@ struct flow_slot {
 };
 
 struct flow_value_1 {
-    __u32 seq; /* odd: being rewritten */
-    __u32 state;
+    __u32 seq;   /* odd: being rewritten or deleted */
+    __u32 state; /* enum flow_state */
     struct flow_verdict verdict;
     struct flow_key partner; /* the other half */
-    __u32 timeout_ms;
-    __u64 last_ns; /* CLOCK_MONOTONIC of this half's last packet */
+    __u64 last_ns;           /* CLOCK_MONOTONIC_COARSE of this half's last packet, or its death */
     __u64 start_ns;
-    __u64 packets;                  /* as segments on the wire; never reset */
-    __u64 bytes;                    /* of IP, headers of each segment counted; never reset */
+    __u64 packets; /* as segments on the wire; never reset */
+    __u64 bytes;   /* of IP, headers of each segment counted; never reset */
+    struct flow_timeouts timeouts;
     struct flow_slot near, distant; /* the entering ENI's slot, the far ENI's */
     __u32 tcp_flags;                /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18 */
-    __u32 zero;
 };
-_Static_assert(sizeof(struct flow_value_1) == 184, "flow_value_1");
+_Static_assert(sizeof(struct flow_value_1) == 200, "flow_value_1");
 
 struct flow_value_2 {
     __u64 packets, bytes;
@@ -108,12 +118,11 @@ struct flow_value_2 {
     __u32 tcp_flags;
     struct flow_slot near, distant;
     struct flow_verdict verdict;
-    __u32 timeout_ms;
+    struct flow_timeouts timeouts;
     __u32 state;
     __u32 seq;
-    __u32 zero;
 };
-_Static_assert(sizeof(struct flow_value_2) == 192, "flow_value_2");
+_Static_assert(sizeof(struct flow_value_2) == 208, "flow_value_2");
 
 #if FLOW_LAYOUT == 1
 #define flow_value flow_value_1

@@ -37,6 +37,7 @@
 #define MAX_RULE_TABLES 65536
 #define MAX_RULE_ENTRIES (1 << 20) /* each of rule_addrs, rule_ports, rule_sets */
 #define MAX_FLOWS (1 << 20)
+#define MAX_RING_ENTRIES (1 << 22)
 #define MAX_NUMBERS (1 << 21)
 #define MAX_UPLINK_PORTS 65536
 #define MAX_HOST_NETS 4096
@@ -56,6 +57,8 @@ struct port_key {
 struct port_value {
     __u32 eni;
     __u32 vpc;
+    __u8 mac[6]; /* the only source MAC that may enter here */
+    __u16 zero;
 };
 
 /* links: ENIs of this host -> how to reach them. Written by attach. The guest's MAC is enis.mac. */
@@ -334,7 +337,7 @@ enum prog_index {
     PROG_COUNT = 8,
 };
 
-_Static_assert(sizeof(struct port_value) == 8, "port_value");
+_Static_assert(sizeof(struct port_value) == 16, "port_value");
 _Static_assert(sizeof(struct link_value) == 8, "link_value");
 _Static_assert(sizeof(struct vpc_value) == 8, "vpc_value");
 _Static_assert(sizeof(struct eni_value) == 88, "eni_value");
