@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/filter.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "model/object.h"
+
+static const struct field filter_fields[] = {
+    FIELD(0, FT_STR, struct filter, name, "Name", .flags = FF_REQUIRED, .max = 255),
+    FIELD(0, FT_STRS, struct filter, values, "Value", .max = 1024),
+};
+const struct desc filter_desc = DESC("filter", struct filter, filter_fields);
+
+/* If `name` is one of the alternatives, or begins with one and a dot: what follows ("" or "rest").
+ */
+static const char *name_after(const char *alternatives, const char *name, bool prefix) {
+    while (*alternatives) {
+        size_t n = strcspn(alternatives, "|");
+
+        if (strncmp(name, alternatives, n) == 0) {
+            if (!prefix && !name[n])
+                return name + n;
+            if (prefix && name[n] == '.')
+                return name + n + 1;
+        }
+        alternatives += n;
+        alternatives += *alternatives == '|';
+    }
+    return NULL;
+}
+
+static bool value_matches(const struct list *values, const char *text) {
+    list_each (char *, v, *values)
+        if (wildcard_match(*v, text))
+            return true;
+    return false;
+}
+
+/* Getters may yield several values, divided by NUL bytes. */
+static bool text_matches(const struct field *f, const struct look *look, const void *obj,
+                         const struct list *values) {
+    _buf_ struct buf text = BUF_INIT;
+
+    if (f->type == FT_GET) {
+        if (!f->get(look, obj, &text))
+            return false;
+    } else if (field_absent(f, obj)) {
+        return false;
+    } else {
+        field_text(f, look, obj, &text);
+    }
+    for (size_t at = 0; at == 0 || at < text.len;) {
+        const char *s = buf_str(&text) + at;
+
+        if (value_matches(values, s))
+            return true;
+        at += strlen(s) + 1;
+    }
+    return false;
+}
+
+enum match { NO_SUCH_NAME, NO_MATCH, MATCH };
+
+/* With obj NULL: only whether the name is known. */
+static enum match match_fields(const struct desc *d, const struct look *look, const void *obj,
+                               const char *name, const struct list *values) {
+    enum match best = NO_SUCH_NAME;
+
+    for (uint16_t i = 0; i < d->n_fields && best != MATCH; i++) {
+        const struct field *f = &d->fields[i];
+        const void *p = obj ? field_at(f, obj) : NULL;
+        enum match m = NO_SUCH_NAME;
+        const char *rest;
+
+        if (!f->filter)
+            continue;
+        if (f->type == FT_LIST || f->type == FT_STRUCT) {
+            const struct list *l = p;
+
+            rest = *f->filter ? name_after(f->filter, name, true) : name;
+            if (!rest)
+                continue;
+            m = match_fields(f->sub, look, f->type == FT_STRUCT ? p : NULL, rest, values);
+            if (f->type == FT_LIST && m != NO_SUCH_NAME)
+                for (uint32_t k = 0; l && k < l->n && m != MATCH; k++)
+                    m = match_fields(f->sub, look, (char *)l->items + k * f->sub->size, rest,
+                                     values);
+        } else if (name_after(f->filter, name, false)) {
+            m = NO_MATCH;
+            if (p && f->type == FT_STRS) {
+                list_each (char *, s, *(const struct list *)p)
+                    if (value_matches(values, *s))
+                        m = MATCH;
+            } else if (p && text_matches(f, look, obj, values)) {
+                m = MATCH;
+            }
+        }
+        if (m > best)
+            best = m;
+    }
+    return best;
+}
+
+static const struct field *tags_field(const struct desc *d) {
+    for (uint16_t i = 0; i < d->n_fields; i++)
+        if (d->fields[i].type == FT_LIST && d->fields[i].sub == &tag_desc)
+            return &d->fields[i];
+    return NULL;
+}
+
+bool filter_known(const struct desc *d, const char *name) {
+    static const struct list none;
+
+    if (strncmp(name, "tag:", 4) == 0)
+        return tags_field(d) != NULL;
+    return match_fields(d, NULL, NULL, name, &none) != NO_SUCH_NAME;
+}
+
+static bool filter_match(const struct desc *d, const struct look *look, const void *obj,
+                         const struct filter *fl) {
+    const struct field *tags;
+    const char *value;
+
+    if (strncmp(fl->name, "tag:", 4) != 0)
+        return match_fields(d, look, obj, fl->name, &fl->values) == MATCH;
+    tags = tags_field(d);
+    value = tags ? tags_get(field_at(tags, obj), fl->name + 4) : NULL;
+    return value && value_matches(&fl->values, value);
+}
+
+bool filters_match(const struct desc *d, const struct look *look, const void *obj,
+                   const struct list *filters) {
+    list_each (struct filter, fl, *filters)
+        if (!filter_match(d, look, obj, fl))
+            return false;
+    return true;
+}

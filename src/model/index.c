@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/index.h"
+
+#include <bsd/sys/tree.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct index_row {
+    RB_ENTRY(index_row) link;
+    struct obj *obj;
+    const char *value; /* points into the object */
+    uint16_t field;
+};
+
+RB_HEAD(rows, index_row);
+
+struct index {
+    struct rows rows;
+    size_t count[KIND_COUNT];
+};
+
+static int num_cmp(uint64_t a, uint64_t b) {
+    return a < b ? -1 : a > b;
+}
+
+static int row_cmp(const struct index_row *a, const struct index_row *b) {
+    int r;
+
+    if ((r = num_cmp(a->obj->kind, b->obj->kind)) || (r = num_cmp(a->field, b->field)) ||
+        (r = strcmp(a->value, b->value)) ||
+        (r = num_cmp(a->obj->scope.region, b->obj->scope.region)) ||
+        (r = num_cmp(a->obj->scope.account, b->obj->scope.account)))
+        return r;
+    return strcmp(a->obj->id, b->obj->id);
+}
+
+/* The macros of tree.h are generic in style; this one use is exempt from the sign warnings. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#ifndef __unused
+#define __unused __attribute__((unused))
+#endif
+RB_GENERATE_STATIC(rows, index_row, link, row_cmp)
+#pragma GCC diagnostic pop
+
+struct index *index_new(void) {
+    return calloc(1, sizeof(struct index));
+}
+
+void index_free(struct index *ix) {
+    struct index_row *row, *next;
+
+    if (!ix)
+        return;
+    /* Rows point into their objects: first all rows but the objects' own, then those. */
+    for (int own = 0; own < 2; own++) {
+        for (row = RB_MIN(rows, &ix->rows); row; row = next) {
+            next = RB_NEXT(rows, &ix->rows, row);
+            if ((row->field == 0) != own)
+                continue;
+            RB_REMOVE(rows, &ix->rows, row);
+            if (own)
+                obj_unref(row->obj);
+            free(row);
+        }
+    }
+    free(ix);
+}
+
+size_t index_count(const struct index *ix, enum kind k) {
+    return ix->count[k];
+}
+
+static struct index_row *row_find(const struct index *ix, const struct obj *o, uint16_t field,
+                                  const char *value) {
+    struct index_row probe = {.obj = (struct obj *)(uintptr_t)o, .value = value, .field = field};
+
+    return RB_FIND(rows, (struct rows *)(uintptr_t)&ix->rows, &probe);
+}
+
+const void *index_get(const struct index *ix, enum kind k, struct scope s, const char *id) {
+    const struct obj probe = {.kind = (uint8_t)k, .scope = s, .id = (char *)(uintptr_t)id};
+    struct index_row *row = row_find(ix, &probe, 0, "");
+
+    return row ? row->obj : NULL;
+}
+
+/* Calls fn for every indexed value of the object, its own row (field 0) first. */
+static int each_value(const struct obj *o,
+                      int (*fn)(struct index *, const struct obj *, uint16_t, const char *),
+                      struct index *ix) {
+    const struct desc *d = kind_info(o->kind)->desc;
+    int r = fn(ix, o, 0, "");
+
+    for (uint16_t i = 0; r == 0 && i < d->n_fields; i++) {
+        const struct field *f = &d->fields[i];
+        const void *p = field_at(f, o);
+
+        if (f->type == FT_STR && (f->flags & FF_INDEXED) && *(char *const *)p) {
+            r = fn(ix, o, f->num, *(char *const *)p);
+        } else if (f->type == FT_STRS && (f->flags & FF_INDEXED)) {
+            list_each (char *, s, *(const struct list *)p)
+                if (r == 0)
+                    r = fn(ix, o, f->num, *s);
+        } else if (f->type == FT_LIST) {
+            const struct list *l = p;
+
+            for (uint16_t k = 0; k < f->sub->n_fields; k++) {
+                const struct field *g = &f->sub->fields[k];
+
+                if (g->type != FT_STR || !(g->flags & FF_INDEXED))
+                    continue;
+                for (uint32_t n = 0; r == 0 && n < l->n; n++) {
+                    const char *v =
+                        *(char *const *)field_at(g, (char *)l->items + n * f->sub->size);
+
+                    if (v)
+                        r = fn(ix, o, (uint16_t)INDEX_SUBFIELD(f->num, g->num), v);
+                }
+            }
+        }
+    }
+    return r;
+}
+
+static int row_add(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
+    struct index_row *row = malloc(sizeof(*row));
+
+    if (!row)
+        return -ENOMEM;
+    *row = (struct index_row){.obj = (struct obj *)(uintptr_t)o, .value = value, .field = field};
+    /* A value that stands twice in one object's list needs one row. */
+    if (RB_INSERT(rows, &ix->rows, row))
+        free(row);
+    return 0;
+}
+
+static int row_drop(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
+    struct index_row *row = row_find(ix, o, field, value);
+
+    if (row) {
+        RB_REMOVE(rows, &ix->rows, row);
+        free(row);
+    }
+    return 0;
+}
+
+static void rows_drop(struct index *ix, struct obj *o) {
+    each_value(o, row_drop, ix);
+    ix->count[o->kind]--;
+}
+
+static int rows_add(struct index *ix, struct obj *o) {
+    int r = each_value(o, row_add, ix);
+
+    ix->count[o->kind]++;
+    if (r < 0)
+        rows_drop(ix, o);
+    return r;
+}
+
+int index_put(struct index *ix, void *obj, void **ret_old) {
+    struct obj *o = obj;
+    struct obj *old = (struct obj *)(uintptr_t)index_get(ix, o->kind, o->scope, o->id);
+    int r;
+
+    if (old)
+        rows_drop(ix, old);
+    r = rows_add(ix, o);
+    if (r < 0) {
+        /* The rows of the old object were just freed, so putting them back finds memory. */
+        if (old)
+            rows_add(ix, old);
+        return r;
+    }
+    obj_ref(o);
+    if (ret_old)
+        *ret_old = old;
+    else
+        obj_unref(old);
+    return 0;
+}
+
+void *index_remove(struct index *ix, enum kind k, struct scope s, const char *id) {
+    struct obj *o = (struct obj *)(uintptr_t)index_get(ix, k, s, id);
+
+    if (o)
+        rows_drop(ix, o);
+    return o;
+}
+
+static bool cursor_at(struct cursor *c, struct index_row *row) {
+    c->row = row;
+    c->obj = NULL;
+    if (!row || row->obj->kind != c->kind || row->field != c->field ||
+        strcmp(row->value, c->value) != 0)
+        return false;
+    if (!c->any_scope &&
+        (row->obj->scope.region != c->scope.region || row->obj->scope.account != c->scope.account))
+        return false;
+    c->obj = row->obj;
+    return true;
+}
+
+static bool cursor_from(const struct index *ix, struct cursor *c, const char *after_id) {
+    struct obj at = {
+        .kind = c->kind, .scope = c->scope, .id = (char *)(uintptr_t)(after_id ? after_id : "")};
+    struct index_row probe = {.obj = &at, .value = c->value, .field = c->field};
+    struct index_row *row = RB_NFIND(rows, (struct rows *)(uintptr_t)&ix->rows, &probe);
+
+    if (row && after_id && row_cmp(row, &probe) == 0)
+        row = RB_NEXT(rows, &ix->rows, row);
+    return cursor_at(c, row);
+}
+
+bool cursor_in(const struct index *ix, struct cursor *c, enum kind k, struct scope s,
+               const char *after_id) {
+    *c = (struct cursor){.kind = (uint8_t)k, .scope = s, .value = ""};
+    return cursor_from(ix, c, after_id);
+}
+
+bool cursor_all(const struct index *ix, struct cursor *c, enum kind k) {
+    *c = (struct cursor){.kind = (uint8_t)k, .value = "", .any_scope = true};
+    return cursor_from(ix, c, NULL);
+}
+
+bool cursor_by(const struct index *ix, struct cursor *c, enum kind k, uint16_t field,
+               const char *value) {
+    *c = (struct cursor){.kind = (uint8_t)k, .field = field, .value = value, .any_scope = true};
+    return cursor_from(ix, c, NULL);
+}
+
+bool cursor_next(struct cursor *c) {
+    return cursor_at(c, RB_NEXT(rows, NULL, (struct index_row *)(uintptr_t)c->row));
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/instance.h"
+
+#include <string.h>
+
+#include "model/index.h"
+#include "model/network_interface.h"
+#include "model/security_group.h"
+#include "model/vpc.h"
+#include "model/xml.h"
+
+const char *const instance_state_names[] = {"",           "pending",  "running", "shutting-down",
+                                            "terminated", "stopping", "stopped", NULL};
+static const char *const drivers[] = {"", "netns", "tap", "host", NULL};
+
+int instance_state_code(uint8_t state) {
+    /* EC2 API reference, "InstanceState". */
+    static const int codes[] = {0, 0, 16, 32, 48, 64, 80};
+
+    return codes[state];
+}
+
+static const struct network_interface *primary_eni(const struct look *look,
+                                                   const struct instance *i) {
+    struct cursor c;
+
+    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
+        const struct network_interface *eni = c.obj;
+
+        if (eni->device_index == 0)
+            return eni;
+    }
+    return NULL;
+}
+
+static const struct eni_address *primary_address(const struct look *look, const void *obj) {
+    const struct network_interface *eni = primary_eni(look, obj);
+
+    return eni ? eni_primary(eni) : NULL;
+}
+
+static bool get_private_ip(const struct look *look, const void *obj, struct buf *out) {
+    const struct eni_address *a = primary_address(look, obj);
+    char text[IP_TEXT];
+
+    buf_adds(out, a ? ip_format(&a->ip, text) : "");
+    return a;
+}
+
+static bool get_public_ip(const struct look *look, const void *obj, struct buf *out) {
+    const struct eni_address *a = primary_address(look, obj);
+    char text[IP_TEXT];
+
+    if (!a || !a->public_ip.family)
+        return false;
+    buf_adds(out, ip_format(&a->public_ip, text));
+    return true;
+}
+
+static bool get_private_dns(const struct look *look, const void *obj, struct buf *out) {
+    const struct eni_address *a = primary_address(look, obj);
+    char text[96];
+
+    buf_adds(out, a ? private_dns_name(((const struct obj *)obj)->scope.region, &a->ip, text) : "");
+    return true;
+}
+
+static bool get_public_dns(const struct look *look, const void *obj, struct buf *out) {
+    const struct instance *i = obj;
+    const struct eni_address *a = primary_address(look, obj);
+    const struct vpc *v = index_get(look->ix, KIND_VPC, i->o.scope, i->vpc_id);
+    char text[96];
+
+    if (a && a->public_ip.family && v && v->dns_hostnames)
+        buf_adds(out, public_dns_name(i->o.scope.region, &a->public_ip, text));
+    return true;
+}
+
+static bool get_ipv6(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = primary_eni(look, obj);
+    char text[IP_TEXT];
+
+    if (!eni || !eni->addresses6.n)
+        return false;
+    buf_adds(out, ip_format(&list_at(eni->addresses6, struct eni_address6, 0)->ip, text));
+    return true;
+}
+
+static void emit_state(struct xml *x, const struct look *look, const void *obj) {
+    const struct instance *i = obj;
+
+    xml_open(x, "instanceState");
+    xml_textf(x, "code", "%d", instance_state_code(i->state));
+    xml_text(x, "name", instance_state_names[i->state]);
+    xml_close(x, "instanceState");
+    if (i->reason_code) {
+        xml_open(x, "stateReason");
+        xml_text(x, "code", i->reason_code);
+        xml_text(x, "message", i->reason);
+        xml_close(x, "stateReason");
+    }
+    xml_text(x, "reason", i->transition_reason ? i->transition_reason : "");
+}
+
+static bool get_state_name(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, instance_state_names[((const struct instance *)obj)->state]);
+    return true;
+}
+
+static bool get_state_code(const struct look *look, const void *obj, struct buf *out) {
+    buf_addf(out, "%d", instance_state_code(((const struct instance *)obj)->state));
+    return true;
+}
+
+static void emit_placement(struct xml *x, const struct look *look, const void *obj) {
+    const struct instance *i = obj;
+
+    xml_open(x, "placement");
+    xml_text(x, "availabilityZone", i->zone);
+    xml_text(x, "groupName", "");
+    xml_text(x, "tenancy", "default");
+    xml_close(x, "placement");
+    xml_open(x, "monitoring");
+    xml_text(x, "state", i->monitoring ? "enabled" : "disabled");
+    xml_close(x, "monitoring");
+}
+
+static void emit_interfaces(struct xml *x, const struct look *look, const void *obj) {
+    const struct instance *i = obj;
+    const struct network_interface *eni = primary_eni(look, i);
+    struct cursor c;
+
+    /* The instance's own groups are those of its primary interface. */
+    xml_open(x, "groupSet");
+    if (eni) {
+        list_each (char *, id, eni->groups) {
+            const struct security_group *g =
+                index_get(look->ix, KIND_SECURITY_GROUP, i->o.scope, *id);
+
+            xml_open(x, "item");
+            xml_text(x, "groupId", *id);
+            xml_text(x, "groupName", g ? g->name : NULL);
+            xml_close(x, "item");
+        }
+    }
+    xml_close(x, "groupSet");
+    xml_open(x, "networkInterfaceSet");
+    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
+        xml_open(x, "item");
+        xml_fields(x, &eni_in_instance_desc, look, c.obj);
+        xml_close(x, "item");
+    }
+    xml_close(x, "networkInterfaceSet");
+}
+
+/* What every instance here has, whatever it is: facts of the service, not of the machine. */
+static void emit_fixed(struct xml *x, const struct look *look, const void *obj) {
+    xml_text(x, "productCodes", "");
+    xml_text(x, "architecture", "x86_64");
+    xml_text(x, "rootDeviceType", "ebs");
+    xml_text(x, "rootDeviceName", "/dev/xvda");
+    xml_text(x, "blockDeviceMapping", "");
+    xml_text(x, "virtualizationType", "hvm");
+    xml_text(x, "hypervisor", "xen");
+    xml_text(x, "platformDetails", "Linux/UNIX");
+    xml_open(x, "metadataOptions");
+    xml_text(x, "state", "applied");
+    xml_text(x, "httpTokens", "optional");
+    xml_text(x, "httpPutResponseHopLimit", "1");
+    xml_text(x, "httpEndpoint", "disabled");
+    xml_text(x, "httpProtocolIpv6", "disabled");
+    xml_text(x, "instanceMetadataTags", "disabled");
+    xml_close(x, "metadataOptions");
+}
+
+static bool get_groups(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = primary_eni(look, obj);
+
+    if (!eni || !eni->groups.n)
+        return false;
+    list_each (char *, id, eni->groups)
+        buf_add(out, *id, strlen(*id) + 1);
+    return true;
+}
+
+static bool get_group_names(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = primary_eni(look, obj);
+
+    if (!eni || !eni->groups.n)
+        return false;
+    list_each (char *, id, eni->groups) {
+        const struct security_group *g =
+            index_get(look->ix, KIND_SECURITY_GROUP, eni->o.scope, *id);
+
+        if (g)
+            buf_add(out, g->name, strlen(g->name) + 1);
+    }
+    return true;
+}
+
+#define I struct instance
+static const struct field instance_fields[] = {
+    {.type = FT_GET, .wire = "instanceId", .filter = "instance-id", .get = get_id},
+    FIELD(1, FT_STR, I, image_id, "imageId", .filter = "image-id"),
+    FIELD(2, FT_ENUM, I, driver, NULL, .names = drivers),
+    FIELD(3, FT_STR, I, type, "instanceType", .filter = "instance-type"),
+    FIELD(4, FT_ENUM, I, state, NULL, .names = instance_state_names),
+    {.type = FT_EMIT, .wire = "instanceState", .emit = emit_state},
+    {.type = FT_GET, .filter = "instance-state-name", .get = get_state_name},
+    {.type = FT_GET, .filter = "instance-state-code", .get = get_state_code},
+    FIELD(INSTANCE_BY_VPC, FT_STR, I, vpc_id, "vpcId", .filter = "vpc-id", .flags = FF_INDEXED),
+    FIELD(INSTANCE_BY_SUBNET, FT_STR, I, subnet_id, "subnetId", .filter = "subnet-id",
+          .flags = FF_INDEXED),
+    FIELD(7, FT_STR, I, zone, NULL, .filter = "availability-zone"),
+    FIELD(8, FT_STR, I, key_name, "keyName", .filter = "key-name"),
+    FIELD(INSTANCE_BY_RESERVATION, FT_STR, I, reservation_id, NULL, .filter = "reservation-id",
+          .flags = FF_INDEXED),
+    FIELD(10, FT_INT, I, launch_index, "amiLaunchIndex", .filter = "launch-index"),
+    FIELD(11, FT_TIME, I, launch_time, "launchTime", .filter = "launch-time"),
+    FIELD(12, FT_STR, I, client_token, "clientToken", .filter = "client-token"),
+    FIELD(13, FT_BLOB, I, user_data, NULL),
+    FIELD(14, FT_STR, I, reason_code, NULL, .filter = "state-reason-code"),
+    FIELD(15, FT_STR, I, reason, NULL, .filter = "state-reason-message"),
+    FIELD(16, FT_STR, I, transition_reason, NULL, .filter = "reason"),
+    FIELD(17, FT_BOOL, I, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
+    FIELD(18, FT_BOOL, I, ebs_optimized, "ebsOptimized"),
+    FIELD(19, FT_BOOL, I, disable_api_termination, NULL),
+    FIELD(20, FT_BOOL, I, monitoring, NULL),
+    FIELD(21, FT_TIME, I, terminated, NULL),
+    FIELD(22, FT_STR, I, host, NULL),
+    {.type = FT_GET,
+     .wire = "privateDnsName",
+     .filter = "private-dns-name",
+     .get = get_private_dns},
+    {.type = FT_GET, .wire = "dnsName", .filter = "dns-name", .get = get_public_dns},
+    {.type = FT_GET,
+     .wire = "privateIpAddress",
+     .filter = "private-ip-address",
+     .get = get_private_ip},
+    {.type = FT_GET, .wire = "ipAddress", .filter = "ip-address", .get = get_public_ip},
+    {.type = FT_GET, .wire = "ipv6Address", .filter = "ipv6-address", .get = get_ipv6},
+    {.type = FT_GET, .filter = "owner-id", .get = get_owner_id},
+    {.type = FT_GET, .filter = "instance.group-id", .get = get_groups},
+    {.type = FT_GET, .filter = "instance.group-name", .get = get_group_names},
+    {.type = FT_EMIT, .wire = "placement", .emit = emit_placement},
+    {.type = FT_EMIT, .wire = "networkInterfaceSet", .emit = emit_interfaces},
+    {.type = FT_EMIT, .wire = "architecture", .emit = emit_fixed},
+    FIELD(23, FT_LIST, I, tags, "tagSet", .filter = "", .sub = &tag_desc),
+};
+const struct desc instance_desc = DESC_STORED("instance", I, instance_fields);

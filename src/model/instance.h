@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VPCD_MODEL_INSTANCE_H
+#define VPCD_MODEL_INSTANCE_H
+
+#include "model/object.h"
+
+enum instance_state { /* and EC2's code of each: instance_state_code() */
+                      INSTANCE_PENDING = 1,
+                      INSTANCE_RUNNING,
+                      INSTANCE_SHUTTING_DOWN,
+                      INSTANCE_TERMINATED,
+                      INSTANCE_STOPPING,
+                      INSTANCE_STOPPED,
+};
+
+struct instance {
+    struct obj o;
+    char *image_id; /* ami-netns, ami-tap, ami-host, whichever of its ids the caller used */
+    uint8_t driver; /* enum instance_driver */
+    char *type;
+    uint8_t state; /* enum instance_state */
+    char *vpc_id, *subnet_id, *zone;
+    char *key_name;
+    char *reservation_id;
+    int64_t launch_index;
+    int64_t launch_time;
+    char *client_token;
+    struct blob user_data;
+    char *reason_code, *reason; /* of the last change of state */
+    char *transition_reason;
+    bool source_dest_check;
+    bool ebs_optimized;
+    bool disable_api_termination;
+    bool monitoring;
+    int64_t terminated; /* when; it stays visible for an hour after */
+    char *host;
+    struct list tags;
+    struct blob unknown;
+};
+
+enum instance_driver {
+    DRIVER_NETNS = 1,
+    DRIVER_TAP,
+    DRIVER_HOST,
+};
+
+enum {
+    INSTANCE_BY_VPC = 5,
+    INSTANCE_BY_SUBNET = 6,
+    INSTANCE_BY_RESERVATION = 9,
+};
+
+extern const struct desc instance_desc;
+extern const char *const instance_state_names[];
+
+int instance_state_code(uint8_t state);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VPCD_MODEL_ROUTE_TABLE_H
+#define VPCD_MODEL_ROUTE_TABLE_H
+
+#include "model/object.h"
+
+enum route_origin {
+    ROUTE_ORIGIN_CREATE_TABLE = 1, /* the local routes */
+    ROUTE_ORIGIN_CREATE,
+    ROUTE_ORIGIN_PROPAGATED,
+};
+
+struct route {
+    struct cidr cidr; /* or a prefix list: */
+    char *prefix_list_id;
+    char *target;   /* "local", igw-, eni-, nat-, eigw-, pcx-, vgw-, tgw-, vpce- */
+    uint8_t origin; /* enum route_origin */
+    struct blob unknown;
+};
+
+struct route_association {
+    char *id;        /* rtbassoc-... */
+    char *subnet_id; /* or a gateway, or neither: the main one */
+    char *gateway_id;
+    bool main;
+    struct blob unknown;
+};
+
+struct route_table {
+    struct obj o;
+    char *vpc_id;
+    struct list routes;       /* struct route */
+    struct list associations; /* struct route_association */
+    struct list tags;
+    struct blob unknown;
+};
+
+enum {
+    RTB_BY_VPC = 1,
+    RTB_BY_TARGET = 2 * 256 + 3,
+    RTB_BY_ASSOCIATION = 3 * 256 + 1,
+    RTB_BY_SUBNET = 3 * 256 + 2,
+    RTB_BY_GATEWAY = 3 * 256 + 3,
+};
+
+extern const struct desc route_table_desc;
+
+/* The table that a subnet uses: its own association's, or the VPC's main one. NULL only for a
+ * broken state. */
+const struct route_table *route_table_of_subnet(const struct index *ix, const char *vpc_id,
+                                                const char *subnet_id);
+const struct route_table *route_table_main(const struct index *ix, const char *vpc_id);
+/* False when the route's target is gone: the route is a blackhole. */
+bool route_is_active(const struct index *ix, const struct route_table *t, const struct route *r);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VPCD_MODEL_SECURITY_GROUP_H
+#define VPCD_MODEL_SECURITY_GROUP_H
+
+#include "model/object.h"
+
+/*
+ * One row: `sgr-...`. Exactly one of cidr, prefix_list_id and group_id says who the peer is.
+ * protocol -1 is all of them; then, and for protocols without ports, from and to are -1.
+ * For ICMP (1) and ICMPv6 (58), from is the type and to the code, -1 for all.
+ */
+struct sg_rule {
+    char *id;
+    bool egress;
+    int64_t protocol; /* -1 to 255 */
+    int64_t from, to;
+    struct cidr cidr;
+    char *prefix_list_id;
+    char *group_id;
+    int64_t group_owner; /* account of group_id */
+    char *description;
+    struct list tags;
+    struct blob unknown;
+};
+
+struct security_group {
+    struct obj o;
+    char *name;
+    char *description;
+    char *vpc_id;
+    struct list rules; /* struct sg_rule */
+    struct list tags;
+    struct blob unknown;
+};
+
+enum {
+    SG_BY_NAME = 1,
+    SG_BY_VPC = 3,
+    SG_BY_RULE = 4 * 256 + 1,
+    SG_BY_PREFIX_LIST = 4 * 256 + 7,
+    SG_BY_REFERENCE = 4 * 256 + 8, /* groups whose rules name this group */
+};
+
+#define SG_RULE_ANY (-1)
+
+extern const struct desc security_group_desc;
+/* A rule as DescribeSecurityGroupRules shows it; what is described is a struct sg_rule_view. */
+struct sg_rule_view {
+    const struct security_group *group;
+    const struct sg_rule *rule;
+};
+extern const struct desc sg_rule_view_desc;
+
+/* The protocol as EC2 writes it: "tcp", "udp", "icmp", "icmpv6", "-1", or the number. `out` holds
+ * 16 bytes. */
+char *sg_protocol_name(int64_t protocol, char *out);
+/* And back; also "all" and numbers. 0 or -EINVAL. */
+int sg_protocol_parse(const char *s, int64_t *ret_protocol);
+/* True when the protocol has a port range (TCP, UDP) or types and codes (ICMP, ICMPv6). */
+bool sg_protocol_has_ports(int64_t protocol);
+
+/* The address family that a rule can match: IP_V4 or IP_V6 for a CIDR, IP_NONE (both) otherwise. */
+uint8_t sg_rule_family(const struct sg_rule *r);
+
+#endif
