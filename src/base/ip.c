@@ -99,7 +99,7 @@ struct cidr cidr_mask(const struct cidr *c) {
     for (unsigned i = 0; i < 16; i++) {
         if (c->len >= (i + 1) * 8)
             continue;
-        m.ip.b[i] = c->len <= i * 8 ? 0 : (uint8_t)(m.ip.b[i] & (0xff00 >> (c->len - i * 8)));
+        m.ip.b[i] = (uint8_t)(c->len <= i * 8 ? 0 : m.ip.b[i] & (0xff00 >> (c->len - i * 8)));
     }
     return m;
 }
