@@ -10,7 +10,6 @@
 #include "base/text.h"
 
 #define METHOD_MAX 32
-#define VERSION_MAX 8 /* "HTTP/1.1" */
 
 static int refuse(struct http_head *h, int status, const char *why) {
     h->why = why;
@@ -24,6 +23,18 @@ static bool is_token(uint8_t c) {
 
 static bool is_value(uint8_t c) {
     return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+/* Debian's http_parser takes any four letters for "HTTP". */
+static int gate_version(struct http_head *h) {
+    const char *version = h->raw.data + h->version_at;
+    size_t n = h->raw.len - h->version_at;
+
+    if (n < 6 || memcmp(version, "HTTP/", 5) != 0 || version[5] < '0' || version[5] > '9')
+        return refuse(h, 400, "The request line is malformed.");
+    if (n != 8 || memcmp(version + 5, "1.", 2) != 0 || (version[7] != '0' && version[7] != '1'))
+        return refuse(h, 505, "The HTTP version is not supported.");
+    return 0;
 }
 
 /* One byte through the gate: 0, or the status to refuse with. */
@@ -44,6 +55,7 @@ static int gate_byte(struct http_head *h, const struct http_limits *limits, uint
     case GATE_TARGET:
         if (c == ' ' && h->gate == GATE_TARGET) {
             h->gate = GATE_VERSION;
+            h->version_at = h->raw.len + 1;
             return 0;
         }
         if (c <= 0x20 || c >= 0x7f || c == '#')
@@ -53,9 +65,11 @@ static int gate_byte(struct http_head *h, const struct http_limits *limits, uint
         h->gate = GATE_TARGET;
         return 0;
     case GATE_VERSION:
-        if (c == '\r')
+        if (c == '\r') {
             h->gate = GATE_LINE_LF;
-        else if (c <= 0x20 || c >= 0x7f)
+            return gate_version(h);
+        }
+        if (c <= 0x20 || c >= 0x7f)
             return refuse(h, 400, "The request line is malformed.");
         return 0;
     case GATE_NAME_START:

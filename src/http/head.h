@@ -34,6 +34,7 @@ struct http_head {
     struct buf raw; /* all bytes; cut into strings once complete */
     enum gate_state gate;
     size_t target_len;
+    size_t version_at; /* where it begins in `raw` */
     unsigned lines;
 
     /* Valid after HEAD_DONE; all but `is_head` only then. */
