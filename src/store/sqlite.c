@@ -44,6 +44,7 @@
 #include "store/sqlite_schema.h"
 
 #define BUSY_MS 5000
+#define BUSY_PAUSE_US 100
 #define POLL_MS 5 /* of the changes by others */
 #define WAL_SIZE_KEPT "67108864"
 
@@ -65,6 +66,23 @@ static const char *const statements[] = {
 };
 _Static_assert(ARRAY_SIZE(statements) == N_STATEMENTS, "a statement has no text");
 
+/*
+ * Alone: exclusively, or not at all. Shared: whoever comes first holds it exclusively until the
+ * file is prepared, the others wait for that.
+ */
+static int lock_take(int fd, bool shared, bool downgrade) {
+    for (int i = 0; i < BUSY_MS * 1000 / BUSY_PAUSE_US; i++) {
+        if (!downgrade && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (!shared)
+            return -EBUSY;
+        if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+            return 0;
+        usleep(BUSY_PAUSE_US);
+    }
+    return -EBUSY;
+}
+
 static int lock_directory(struct sqlite_store *s, const char *dir, char error[STORE_TEXT]) {
     char path[PATH_MAX], text[32] = "";
     ssize_t n;
@@ -78,7 +96,7 @@ static int lock_directory(struct sqlite_store *s, const char *dir, char error[ST
         snprintf(error, STORE_TEXT, "%.150s: %s", path, strerror(-r));
         return r;
     }
-    if (flock(s->lock_fd, (s->shared ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+    if (lock_take(s->lock_fd, s->shared, false) < 0) {
         n = pread(s->lock_fd, text, sizeof(text) - 1, 0);
         text[n > 0 ? strcspn(text, "\n") : 0] = 0;
         snprintf(error, STORE_TEXT, "%.150s is in use by process %s", dir, text[0] ? text : "?");
@@ -90,6 +108,15 @@ static int lock_directory(struct sqlite_store *s, const char *dir, char error[ST
         return -ENOSPC;
     }
     return 0;
+}
+
+/*
+ * Who waits for another writer looks again soon: SQLite's own handler waits up to 100 ms between
+ * two looks, and a busy writer would then keep the file for itself.
+ */
+static int on_busy(void *arg, int count) {
+    usleep(BUSY_PAUSE_US);
+    return count < BUSY_MS * 1000 / BUSY_PAUSE_US;
 }
 
 /* The file is made here, because SQLite would make it with the umask's mode; -wal and -shm follow
@@ -114,7 +141,7 @@ static int open_file(struct sqlite_store *s, const char *dir, char error[STORE_T
         return sqlite_errno(rc);
     }
     sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, BUSY_MS);
+    sqlite3_busy_handler(s->db, on_busy, NULL);
     return 0;
 }
 
@@ -182,6 +209,8 @@ static int sqlite_prepare(struct sqlite_store *s, const char *dir,
         r = set_pragmas(s, options->max_bytes, error);
     if (r == 0)
         r = prepare_statements(s, error);
+    if (r == 0 && s->shared)
+        r = lock_take(s->lock_fd, true, true);
     return r;
 }
 
