@@ -19,5 +19,9 @@ void xml_bool(struct xml *x, const char *element, bool v);
 
 /* The fields of an object, without an element around them. `d` may be a view of it. */
 void xml_fields(struct xml *x, const struct desc *d, const struct look *look, const void *obj);
+/* The same with other text for one element: a Create call answers `pending` for what is there
+ * already. */
+void xml_fields_as(struct xml *x, const struct desc *d, const struct look *look, const void *obj,
+                   const char *element, const char *text);
 
 #endif

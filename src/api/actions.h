@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The families of actions, each in a file of its own; what the files share with each other. */
+#ifndef VPCD_API_ACTIONS_H
+#define VPCD_API_ACTIONS_H
+
+#include "api/api.h"
+#include "api/call.h"
+#include "api/describe.h"
+#include "model/account.h"
+#include "model/instance.h"
+#include "model/network_acl.h"
+#include "model/network_interface.h"
+#include "model/regions.h"
+#include "model/route_table.h"
+#include "model/security_group.h"
+#include "model/vpc.h"
+
+extern const struct actions address_actions, fact_actions, instance_actions, instance_type_actions,
+    internet_gateway_actions, network_acl_actions, network_interface_actions, route_table_actions,
+    security_group_actions, security_group_rule_actions, subnet_actions, tag_actions, vpc_actions,
+    sts_actions, iam_actions;
+
+#define ACTIONS(family_, rows_)                                                                    \
+    const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}
+
+/* How much an account may have (VPC user guide, "Amazon VPC quotas": adjustable there, above the
+ * default here). */
+enum {
+    VPCS_MAX = 100,             /* in a region */
+    VPC_CIDRS_MAX = 5,          /* of each family */
+    SUBNETS_MAX = 200,          /* in a VPC */
+    ROUTE_TABLES_MAX = 200,     /* in a VPC */
+    ROUTES_MAX = 1000,          /* in a table, beyond the local ones */
+    SECURITY_GROUPS_MAX = 2500, /* in a region */
+    SG_RULES_MAX = 60,          /* of a group, for each direction and family */
+    ENI_GROUPS_MAX = 16,        /* groups x rules stay below 1,000 */
+    ENIS_MAX = 5000,            /* in a region */
+    ADDRESSES_MAX = 100,        /* elastic IPs in a region */
+    INSTANCES_MAX = 1000,       /* in a region, not terminated */
+};
+
+/* vpc.c */
+struct vpc_parts { /* what is made together with a VPC */
+    struct cidr cidr;
+    bool amazon_ipv6;
+    bool is_default;
+};
+struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
+                       const struct list *tag_specifications);
+/* A free /56 of the pool, claimed for the VPC; false with the call's error set. */
+bool vpc_allocate_ipv6(struct call *c, const char *vpc_id, struct cidr *ret_cidr);
+const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id);
+const struct security_group *vpc_default_group(const struct index *ix, const char *vpc_id);
+const struct internet_gateway *vpc_gateway(const struct index *ix, const char *vpc_id);
+
+/* subnet.c */
+struct subnet *subnet_create(struct call *c, const struct vpc *v, const char *zone,
+                             const struct cidr *cidr, const struct cidr *cidr6,
+                             const struct list *tag_specifications);
+
+/* defaults.c: the default VPC of the caller's account and region. 0 or an error. */
+int defaults_make(struct call *c);
+const struct vpc *default_vpc(struct call *c);
+
+/* route_table.c */
+struct route_table *route_table_create(struct call *c, const struct vpc *v, bool main,
+                                       const struct list *tag_specifications);
+/* Takes a subnet's association out of the table. */
+void route_table_disassociate(struct route_table *t, const char *subnet_id);
+/* The local routes of a table follow the VPC's CIDRs. */
+int route_tables_sync_local(struct call *c, const struct vpc *v);
+
+/* security_group.c */
+struct security_group *security_group_create(struct call *c, const struct vpc *v, const char *name,
+                                             const char *description,
+                                             const struct list *tag_specifications);
+/* A rule with a new id at the end of the group's list; NULL when memory is short. */
+struct sg_rule *security_group_add_rule(struct security_group *g);
+
+/* sgset.c: the number of a set of groups in its VPC; counts the set's users. 0 or an error. */
+int sgset_take(struct call *c, const struct vpc *v, const struct list *groups, int64_t *ret_number);
+void sgset_drop(struct call *c, const char *vpc_id, int64_t number);
+
+/* network_interface.c */
+struct eni_wish { /* what a new interface shall be */
+    const struct subnet *subnet;
+    const char *description;
+    const struct list *groups;    /* ids; empty: the VPC's default group */
+    const struct ip *primary;     /* NULL or absent: any free address */
+    const struct list *secondary; /* struct private_ip_param, or NULL */
+    int64_t secondary_count;
+    const struct list *addresses6; /* struct ipv6_param, or NULL */
+    int64_t addresses6_count;      /* -1: as the subnet says */
+    const struct list *tag_specifications;
+};
+struct private_ip_param {
+    struct ip ip;
+    uint8_t primary; /* enum tri */
+};
+struct ipv6_param {
+    struct ip ip;
+};
+extern const struct desc private_ip_param_desc, ipv6_param_desc;
+/* A new interface, visible and with its claims; NULL with the call's error set. To change it,
+ * txn_edit it. */
+const struct network_interface *eni_create(struct call *c, const struct eni_wish *wish);
+/* Detaches nothing; releases addresses, public addresses, the set of groups. 0 or an error. */
+int eni_delete(struct call *c, const struct network_interface *eni);
+int eni_set_groups(struct call *c, struct network_interface *eni, const struct list *groups);
+
+/* address.c */
+/* A free address of the public pool, claimed by `owner`. 0 or InsufficientAddressCapacity. */
+int public_ip_allocate(struct call *c, const char *owner, struct ip *ret_ip);
+void public_ip_release(struct call *c, const struct ip *ip);
+/* Ends whatever association the interface's addresses have: elastic IPs stay allocated, others are
+ * released. */
+void public_ips_drop(struct call *c, struct network_interface *eni);
+
+/* instance_types.c */
+struct instance_type {
+    const char *name;
+    uint16_t enis, ips;
+    const char *hypervisor;
+    bool bare_metal;
+};
+const struct instance_type *instance_type_find(const char *name);
+
+#endif

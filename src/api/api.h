@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The EC2 Query API (version 2016-11-15), and the few STS and IAM calls that clients make on the
+ * way.
+ *
+ * api_handle takes one HTTP request: authenticates it (SigV4), decodes its parameters by the
+ * action's table, runs the action as a call on the state, and answers when everything the call did
+ * and saw is on disk.
+ */
+#ifndef VPCD_API_API_H
+#define VPCD_API_API_H
+
+#include "http/http.h"
+#include "store/txn.h"
+
+struct api;
+
+struct api_config {
+    struct state *state;
+    const char *regions;                    /* comma-separated; NULL: all of AWS's */
+    struct cidr public_pool;                /* IPv4; its first address is the host's */
+    struct cidr ipv6_pool;                  /* VPCs get a /56 of it; the first /56 is the host's */
+    bool paper;                             /* no agent: instances become running at once */
+    unsigned calls_per_second, calls_burst; /* for each account; 0: no limit */
+};
+
+/* 0 or -EINVAL with a line in `error` (256 bytes). */
+int api_new(const struct api_config *config, struct api **ret_api, char *error);
+void api_free(struct api *api);
+
+/* A http_config's `handle` and `render_error`; ctx is the struct api. */
+void api_handle(void *ctx, struct http_request *req);
+void api_render_error(void *ctx, int status, const char *code, const char *message,
+                      struct buf *body);
+
+/* What the host's agent says of an instance (api/reports.c). */
+void api_instance_report(struct api *api, const char *instance_id, const char *state,
+                         const char *reason);
+
+/* Old client tokens and instances that were terminated an hour ago go away; to be called now and
+ * then. */
+void api_sweep(struct api *api);
+
+const struct api_config *api_config(const struct api *api);
+bool api_serves(const struct api *api, uint16_t region);
+
+#endif

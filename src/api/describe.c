@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/describe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+/* A token is base64 of the last key shown: it stays good whatever is created or deleted meanwhile.
+ */
+static int token_decode(struct call *c, char **ret_key) {
+    uint8_t *key;
+    size_t len;
+
+    *ret_key = NULL;
+    if (!c->next_token || !*c->next_token)
+        return 0;
+    if (base64_decode(c->next_token, &key, &len) < 0 || len == 0 || len > 255 ||
+        memchr(key, 0, len))
+        return call_error(c, "InvalidNextToken", "The token '%.64s' is invalid", c->next_token);
+    *ret_key = (char *)key;
+    return 0;
+}
+
+int describe_begin(struct page *p, struct call *c, const struct desc *view, const char *set) {
+    *p = (struct page){.c = c, .view = view, .set = set, .left = PAGE_DEFAULT};
+    list_each (struct filter, f, *c->filters) {
+        if (!filter_known(view, f->name))
+            return call_error(c, "InvalidParameterValue", "The filter '%.128s' is invalid",
+                              f->name);
+        if (!f->values.n)
+            return call_error(c, "InvalidParameterValue", "The filter '%.128s' has no value",
+                              f->name);
+    }
+    if (c->max_results.set) {
+        if (c->max_results.v < PAGE_MIN || c->max_results.v > PAGE_DEFAULT)
+            return call_error(c, "InvalidParameterValue",
+                              "Value ( %lld ) for parameter maxResults is invalid. Expecting a "
+                              "value from %d to %d.",
+                              (long long)c->max_results.v, PAGE_MIN, PAGE_DEFAULT);
+        p->left = c->max_results.v;
+    }
+    if (token_decode(c, &p->after_mem) < 0)
+        return -1;
+    p->after = p->after_mem;
+    if (set)
+        xml_open(&c->xml, set);
+    return 0;
+}
+
+bool describe_wants(struct page *p, const char *key, const void *row) {
+    struct call *c = p->c;
+
+    if (p->after && strcmp(key, p->after) <= 0)
+        return false;
+    if (!filters_match(p->view, &c->look, row, c->filters))
+        return false;
+    if (p->left == 0) {
+        p->more = true;
+        return false;
+    }
+    p->left--;
+    snprintf(p->last_key, sizeof(p->last_key), "%s", key);
+    return true;
+}
+
+bool describe_row(struct page *p, const char *key, const void *row) {
+    if (describe_wants(p, key, row)) {
+        xml_open(&p->c->xml, "item");
+        xml_fields(&p->c->xml, p->view, &p->c->look, row);
+        xml_close(&p->c->xml, "item");
+    }
+    return !p->more;
+}
+
+int describe_end(struct page *p) {
+    if (p->set)
+        xml_close(&p->c->xml, p->set);
+    if (p->more) {
+        char *token = base64_encode(p->last_key, strlen(p->last_key));
+
+        if (!token)
+            return call_no_memory(p->c);
+        xml_text(&p->c->xml, "nextToken", token);
+        free(token);
+    }
+    free(p->after_mem);
+    p->after_mem = NULL;
+    return 0;
+}
+
+static int by_id(const void *a, const void *b) {
+    return strcmp((*(struct obj *const *)a)->id, (*(struct obj *const *)b)->id);
+}
+
+/* All ids that are not there are named in one error. */
+static int find_ids(struct call *c, const struct describe *d, const void **found, size_t *ret_n) {
+    const struct kind_info *info = kind_info(d->kind);
+    _buf_ struct buf missing = BUF_INIT;
+    size_t n = 0, n_missing = 0;
+
+    list_each (char *, id, *d->ids) {
+        const void *obj;
+
+        if (strncmp(*id, info->prefix, strlen(info->prefix)) != 0)
+            return call_error(c, info->malformed, "Invalid id: \"%.128s\" (expecting \"%s...\")",
+                              *id, info->prefix);
+        obj = index_get(c->ix, d->kind, c->scope, *id);
+        if (!obj) {
+            buf_addf(&missing, "%s%.128s", n_missing++ ? ", " : "", *id);
+            continue;
+        }
+        found[n++] = obj;
+    }
+    if (n_missing)
+        return call_error(c, info->not_found, "The %s ID%s '%s' do%s not exist", info->name,
+                          n_missing > 1 ? "s" : "", buf_str(&missing), n_missing > 1 ? "" : "es");
+    qsort(found, n, sizeof(*found), by_id);
+    *ret_n = n;
+    return 0;
+}
+
+int describe(struct call *c, const struct describe *d) {
+    const struct desc *view = d->view ? d->view : kind_info(d->kind)->desc;
+    struct page page;
+    struct cursor cur;
+    int r = describe_begin(&page, c, view, d->set);
+
+    if (r < 0)
+        return r;
+    if (d->ids && d->ids->n) {
+        _free_ const void **found = calloc(d->ids->n, sizeof(*found));
+        size_t n = 0;
+
+        if (!found)
+            return call_no_memory(c);
+        r = find_ids(c, d, found, &n);
+        for (size_t i = 0; r == 0 && i < n; i++)
+            if ((!i || found[i] != found[i - 1]) && (!d->keep || d->keep(c, found[i], d->arg)))
+                if (!describe_row(&page, ((const struct obj *)found[i])->id, found[i]))
+                    break;
+    } else {
+        for (bool more = cursor_in(c->ix, &cur, d->kind, c->scope, page.after); more;
+             more = cursor_next(&cur))
+            if ((!d->keep || d->keep(c, cur.obj, d->arg)) &&
+                !describe_row(&page, ((const struct obj *)cur.obj)->id, cur.obj))
+                break;
+    }
+    if (r < 0) {
+        free(page.after_mem);
+        return r;
+    }
+    return describe_end(&page);
+}

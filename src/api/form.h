@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parameters of a call as they came: name=value pairs of a query string and of a form body. */
+#ifndef VPCD_API_FORM_H
+#define VPCD_API_FORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FORM_PAIRS_MAX 20000
+
+struct pair {
+    char *name, *value; /* decoded; point into the form's own memory */
+    bool used;          /* some table asked for it */
+};
+
+struct form {
+    struct pair *pairs; /* after form_sort: ordered by name */
+    size_t n, cap;
+    char **chunks; /* decoded text, one for each form_add */
+    size_t n_chunks;
+};
+
+/* Adds what `text` (application/x-www-form-urlencoded) holds. 0, -EINVAL (a bad %-escape or a NUL),
+ * -E2BIG, -ENOMEM. */
+int form_add(struct form *f, const char *text, size_t len);
+/* Once, after the last form_add. -EEXIST when a name stands twice. */
+int form_sort(struct form *f);
+void form_free(struct form *f);
+
+/* The pair of this name, marked as used; or NULL. */
+struct pair *form_find(struct form *f, const char *name);
+/* Index of the first pair whose name is not less than `name`. */
+size_t form_lower(const struct form *f, const char *name);
+
+#endif
