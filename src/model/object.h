@@ -60,6 +60,7 @@ struct kind_info {
     const char *prefix;        /* of ids: "vpc-"; NULL: ids are not made from random digits */
     const char *resource_type; /* in tags: "vpc"; NULL: cannot be tagged */
     const char *not_found;     /* EC2's error code for an id that is not there; NULL: none */
+    const char *malformed;     /* and for one that cannot be of this kind */
     const struct desc *desc;
     uint32_t tags;  /* offset of the tag list; 0: none */
     bool on_stream; /* the host's agent needs it */
