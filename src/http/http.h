@@ -103,7 +103,10 @@ struct http_counters {
 int http_server_new(const struct http_config *config, struct http_server **ret_server,
                     const char **ret_why);
 
-/* Cuts all connections. Requests that wait for their reply still need their http_reply. */
+/*
+ * Cuts all connections. Requests that wait for their reply still need their http_reply. Run the
+ * loop once more (EVLOOP_NONBLOCK) before event_base_free: libevent frees bufferevents from there.
+ */
 void http_server_free(struct http_server *server);
 
 /*

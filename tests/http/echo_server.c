@@ -212,6 +212,8 @@ int main(int argc, char **argv) {
     event_base_dispatch(base);
     event_free(input);
     http_server_free(server);
+    /* Bufferevents are freed by the loop, a round after the server let go of them. */
+    event_base_loop(base, EVLOOP_NONBLOCK);
     event_base_free(base);
     libevent_global_shutdown();
     return 0;
