@@ -64,8 +64,7 @@ enum flow_flags {
     FLOW_SNAT = 1 << 4,        /* the source becomes new_src */
     FLOW_DNAT = 1 << 5,        /* the destination becomes new_dst */
     FLOW_INTERNET = 1 << 6,    /* through an internet gateway: its MTU holds */
-    FLOW_TO_PEER = 1 << 7,     /* deliver with bpf_redirect_peer, */
-    FLOW_TO_TAP = 1 << 8,      /* with bpf_redirect past the guard; neither: to the uplink */
+    FLOW_TO_PEER = 1 << 7,     /* deliver with bpf_redirect_peer; else with bpf_redirect */
 };
 
 /* What the fast path needs of the decision, copied as a whole under `seq`. */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Stage 11: the next hop is looked up (slow path), and the packet handed to it (both paths).
+ *
+ * To a container: bpf_redirect_peer, straight into the peer in its namespace. That works at tc
+ * ingress only, does not pass the host end's tc egress, and needs a peer in another namespace. It
+ * keeps the packet's type, which the host end's MAC decided: so the type is set to "for this host".
+ *
+ * To a tap or the uplink: bpf_redirect out of the device, past its guard (guard.bpf.c), which knows
+ * our packets by their mark. Marks of a guest do not reach us: they end at the namespace's border.
+ */
+#ifndef VPCD_BPF_DELIVER_H
+#define VPCD_BPF_DELIVER_H
+
+#include <linux/if_packet.h>
+
+#include "bpf/nat.h"
+#include "bpf/packet.h"
+
+#define GUARD_MARK 0x76706364 /* "vpcd" */
+
+static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 peer) {
+    if (peer) {
+        if (skb->pkt_type != PACKET_HOST)
+            bpf_skb_change_type(skb, PACKET_HOST);
+        return (int)bpf_redirect_peer(ifindex, 0);
+    }
+    skb->mark = GUARD_MARK;
+    return (int)bpf_redirect(ifindex, 0);
+}
+
+/* Rewrites the packet by p->v and sends it: what the hook returns. */
+STAGE int deliver(struct __sk_buff *skb, struct pkt *p) {
+    u8 macs[12];
+    int reason;
+
+    if (!p)
+        return TC_ACT_SHOT;
+    if (p->v.flags & FLOW_INTERNET && p->wire_len > UPLINK_MTU)
+        return pkt_drop(DROP_TOO_BIG);
+    reason = nat_apply(skb, p);
+    if (reason)
+        return pkt_drop((u32)reason);
+    __builtin_memcpy(macs, p->v.dst_mac, 6);
+    __builtin_memcpy(macs + 6, p->v.src_mac, 6);
+    if (bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0))
+        return pkt_drop(DROP_INTERNAL);
+    return deliver_to(skb, p->v.ifindex, p->v.flags & FLOW_TO_PEER);
+}
+
+/* The far end's device and the frame's addresses. */
+STAGE int deliver_find(struct pkt *p) {
+    struct link_key link_key = {};
+    struct eni_key eni_key = {};
+    struct config_value *c = config_get();
+    struct link_value *link;
+    struct eni_value *e;
+
+    if (!p || !c)
+        return DROP_INTERNAL;
+    if (!p->v.far) {
+        if (!c->uplink_ifindex)
+            return DROP_NO_UPLINK;
+        p->v.ifindex = c->uplink_ifindex;
+        __builtin_memcpy(p->v.dst_mac, c->uplink_mac, 6);
+        __builtin_memcpy(p->v.src_mac, c->router_mac, 6);
+        return 0;
+    }
+    link_key.eni = eni_key.eni = p->v.far;
+    e = bpf_map_lookup_elem(&enis, &eni_key);
+    link = bpf_map_lookup_elem(&links, &link_key);
+    if (!e || !link)
+        return DROP_NO_LINK;
+    p->v.ifindex = link->ifindex;
+    if (link->kind == LINK_VETH)
+        p->v.flags |= FLOW_TO_PEER;
+    __builtin_memcpy(p->v.dst_mac, e->mac, 6);
+    if (p->same_subnet)
+        __builtin_memcpy(p->v.src_mac, p->eth_src, 6);
+    else
+        __builtin_memcpy(p->v.src_mac, c->router_mac, 6);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* tc ingress on the host end of an ENI's veth or tap: all that the ENI sends. */
+
+SEC("tc") int eni(struct __sk_buff *skb) {
+    struct port_key port_key = {.ifindex = skb->ifindex};
+    struct pkt *p = pkt_get();
+    struct port_value *port;
+    int reason;
+
+    if (!p)
+        return TC_ACT_SHOT;
+    port = bpf_map_lookup_elem(&ports, &port_key);
+    if (!port)
+        return pkt_drop(DROP_NOT_READY);
+    reason = parse(skb, p); /* 1 */
+    if (reason)
+        return pkt_drop((u32)reason);
+    p->key.eni = port->eni;
+    p->vpc = port->vpc;
+    if (!mac_equal(p->eth_src, port->mac))
+        return pkt_drop(DROP_SPOOFED_MAC);
+    if (p->kind == PKT_ARP) /* 2 */
+        return arp_answer(skb, p);
+    if (p->kind == PKT_NS)
+        return nd_answer(skb, p);
+    /* 3: link-local services. None yet: route.h refuses their addresses. */
+    if (!flow_hit(p)) {
+        reason = slow_eni(p); /* 4 to 12 */
+        if (reason)
+            return pkt_drop((u32)reason);
+    }
+    return deliver(skb, p);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The internet gateway: between the private addresses of ENIs and the uplink.
+ *
+ * Out: the source must be the sender's own address and have a public one. IPv4 is translated 1:1,
+ * IPv6 passes as it is. Then, by destination:
+ *  1. another public address (or one's own): the packet turns round in the gateway, its destination
+ *     is translated too, and it is delivered to that ENI as one that came from outside: the
+ *     receiver's groups see the sender's public address. One flow entry holds both translations.
+ *  2. the host's own address: echo requests, the ports that --uplink-allow names, all with
+ *     CONFIG_HOST_OPEN, and the answers to what the host began
+ *  3. the rest of the pools: nobody
+ *  4. anything else: only with CONFIG_UPLINK_ANY, and then no private network and none of the
+ *     host's; for the host would forward to whatever it is connected to
+ *
+ * In: the destination must be a public address of an ENI here; the source anything that is not
+ * ours. The host accepts packets for all its addresses and forwards others, so both sides of the
+ * uplink are checked here and nothing is left to the host's settings.
+ */
+#ifndef VPCD_BPF_INTERNET_H
+#define VPCD_BPF_INTERNET_H
+
+#include "bpf/packet.h"
+#include "bpf/parse.h"
+#include "bpf/source.h"
+
+static __always_inline struct public_value *public_find(u8 family, const struct abi_addr *addr) {
+    struct public_key key = {.family = family, .addr = *addr};
+
+    return bpf_map_lookup_elem(&publics, &key);
+}
+
+static __always_inline int is_host_address(const struct config_value *c, u8 family,
+                                           const struct abi_addr *a) {
+    const struct abi_addr *host = family == FAMILY_V4 ? &c->host4 : &c->host6;
+
+    return !addr_is_zero(host) && addr_equal(a, host);
+}
+
+static __always_inline int is_pool_address(const struct config_value *c, u8 family,
+                                           const struct abi_addr *a) {
+    if (family == FAMILY_V4)
+        return c->pool4_len && addr_has_prefix(a, &c->pool4, c->pool4_len);
+    return c->pool6_len && addr_has_prefix(a, &c->pool6, c->pool6_len);
+}
+
+static __always_inline int v4_in(const struct abi_addr *a, u32 net, u32 len) {
+    return ((bpf_ntohl(a->w[0]) ^ net) >> (32 - len)) == 0;
+}
+
+/* RFC 6890: what is not global, for both families. */
+static __always_inline int is_private(u8 family, const struct abi_addr *a) {
+    if (family == FAMILY_V4)
+        return v4_in(a, 0x0a000000, 8) || v4_in(a, 0xac100000, 12) || v4_in(a, 0xc0a80000, 16) ||
+               v4_in(a, 0x64400000, 10) || v4_in(a, 0xa9fe0000, 16) || v4_in(a, 0, 8) ||
+               v4_in(a, 0x7f000000, 8) || v4_in(a, 0xf0000000, 4);
+    return (a->b[0] & 0xfe) == 0xfc || is_link_local(family, a) || (a->w[0] | a->w[1]) == 0;
+}
+
+static __always_inline int is_host_net(u8 family, const struct abi_addr *a) {
+    struct host_net_key key = {.family = family, .addr = *a};
+
+    key.prefixlen = HOST_NET_PREFIX + (family == FAMILY_V4 ? 32 : 128);
+    return bpf_map_lookup_elem(&host_nets, &key) != 0;
+}
+
+/* Case 2. */
+static __always_inline int host_allows(const struct pkt *p, const struct config_value *c) {
+    struct uplink_port_key key = {.proto = p->key.proto, .port = bpf_ntohs(p->key.dport)};
+
+    if (c->flags & CONFIG_HOST_OPEN)
+        return 1;
+    if (p->known && !(p->was.flags & FLOW_FORWARD))
+        return 1;
+    if (p->key.proto == IPPROTO_ICMP || p->key.proto == IPPROTO_ICMPV6)
+        return p->kind == PKT_FLOW &&
+               p->icmp_type == (p->key.family == FAMILY_V4 ? ICMP_ECHO : ICMP6_ECHO);
+    if (p->key.proto != IPPROTO_TCP && p->key.proto != IPPROTO_UDP)
+        return 0;
+    return bpf_map_lookup_elem(&uplink_ports, &key) != 0;
+}
+
+/* Cases 2 to 4. */
+static __always_inline int uplink_allows(const struct pkt *p, const struct config_value *c) {
+    u8 family = p->key.family;
+
+    if (is_host_address(c, family, &p->key.dst))
+        return host_allows(p, c) ? 0 : DROP_UPLINK_PORT;
+    if (is_pool_address(c, family, &p->key.dst) || !(c->flags & CONFIG_UPLINK_ANY) ||
+        is_private(family, &p->key.dst) || is_host_net(family, &p->key.dst))
+        return DROP_UPLINK_DESTINATION;
+    return 0;
+}
+
+/* Case 1. The other VPC's generations are read before the address is believed. */
+static __always_inline int internet_turn(struct pkt *p) {
+    struct public_value *there = public_find(p->key.family, &p->key.dst);
+    struct vpc_key key = {};
+    struct vpc_value *vpc;
+
+    if (!there)
+        return 0;
+    key.vpc = there->vpc;
+    vpc = bpf_map_lookup_elem(&vpcs, &key);
+    if (!vpc)
+        return 0;
+    p->v.far_vpc = key.vpc;
+    p->v.far_gen_net = READ_ONCE(vpc->gen_net);
+    p->v.far_gen_sg = READ_ONCE(vpc->gen_sg);
+    barrier();
+    there = public_find(p->key.family, &p->key.dst);
+    if (!there || there->vpc != key.vpc)
+        return 0;
+    p->v.far = there->eni;
+    p->partner.src = there->private_addr;
+    if (!addr_equal(&there->private_addr, &p->key.dst)) {
+        p->v.flags |= FLOW_DNAT;
+        p->v.new_dst = there->private_addr;
+    }
+    return 1;
+}
+
+STAGE int internet_egress(struct pkt *p) {
+    struct config_value *c = config_get();
+    int reason;
+
+    if (!p || !c)
+        return DROP_INTERNAL;
+    if (!p->own_source || !p->has_public)
+        return DROP_NO_PUBLIC;
+    p->v.flags |= FLOW_INTERNET;
+    if (!addr_equal(&p->src_public, &p->key.src)) {
+        p->v.flags |= FLOW_SNAT;
+        p->v.new_src = p->src_public;
+    }
+    p->partner.family = p->key.family;
+    p->partner.proto = p->key.proto;
+    p->partner.dst = p->src_public;
+    p->partner.sport = p->key.dport;
+    p->partner.dport = p->key.sport;
+    if (internet_turn(p)) {
+        p->partner.eni = p->v.far;
+        return 0;
+    }
+    p->v.far = 0;
+    p->partner.eni = 0;
+    p->partner.src = p->key.dst;
+    if (!c->uplink_ifindex)
+        return DROP_NO_UPLINK;
+    reason = uplink_allows(p, c);
+    return reason;
+}
+
+/* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */
+STAGE int internet_ingress(struct pkt *p) {
+    struct config_value *c = config_get();
+    struct public_value *to;
+    struct vpc_key key = {};
+    struct vpc_value *vpc;
+
+    if (!p || !c)
+        return DROP_INTERNAL;
+    if (is_link_local(p->key.family, &p->key.src) ||
+        (is_pool_address(c, p->key.family, &p->key.src) &&
+         !is_host_address(c, p->key.family, &p->key.src)))
+        return DROP_SPOOFED_ADDRESS;
+    to = public_find(p->key.family, &p->key.dst);
+    if (!to)
+        return DROP_UPLINK_UNKNOWN;
+    key.vpc = to->vpc;
+    vpc = bpf_map_lookup_elem(&vpcs, &key);
+    if (!vpc)
+        return DROP_NOT_READY;
+    p->vpc = key.vpc;
+    p->v.vpc = key.vpc;
+    p->v.gen_net = READ_ONCE(vpc->gen_net);
+    p->v.gen_sg = READ_ONCE(vpc->gen_sg);
+    barrier();
+    to = public_find(p->key.family, &p->key.dst);
+    if (!to || to->vpc != key.vpc)
+        return DROP_UPLINK_UNKNOWN;
+    p->v.flags |= FLOW_INTERNET;
+    p->v.far = to->eni;
+    if (!addr_equal(&to->private_addr, &p->key.dst)) {
+        p->v.flags |= FLOW_DNAT;
+        p->v.new_dst = to->private_addr;
+    }
+    p->partner.eni = to->eni;
+    p->partner.family = p->key.family;
+    p->partner.proto = p->key.proto;
+    p->partner.src = to->private_addr;
+    p->partner.dst = p->key.src;
+    p->partner.sport = p->key.dport;
+    p->partner.dport = p->key.sport;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Applies a verdict's translation to the packet. One path for both families, word by word.
+ *
+ * Checksums are changed by difference through the kernel's helpers and never computed: those know
+ * whether the packet carries a full checksum or only the part over the pseudo header (offload),
+ * for which an address counts and a port does not.
+ */
+#ifndef VPCD_BPF_NAT_H
+#define VPCD_BPF_NAT_H
+
+#include "bpf/packet.h"
+#include "bpf/parse.h"
+
+#define IPV4_CHECK (ETH_LEN + 10)
+#define IPV4_SRC (ETH_LEN + 12)
+#define IPV4_DST (ETH_LEN + 16)
+#define IPV6_SRC (ETH_LEN + 8)
+#define IPV6_DST (ETH_LEN + 24)
+
+/* Where the transport checksum is that covers the addresses; 0: there is none. */
+static __always_inline u32 checksum_offset(const struct pkt *p) {
+    switch (p->key.proto) {
+    case IPPROTO_TCP:
+        return p->l4_off + 16;
+    case IPPROTO_UDP:
+        return p->l4_off + 6;
+    case IPPROTO_ICMPV6:
+        return p->key.family == FAMILY_V6 ? p->l4_off + 2 : 0;
+    default:
+        return 0;
+    }
+}
+
+STAGE int nat_address(struct __sk_buff *skb, struct pkt *p, u32 destination) {
+    struct abi_addr from, to;
+    u32 words, off, check;
+    u64 flags = BPF_F_PSEUDO_HDR | sizeof(u32);
+
+    if (!p)
+        return DROP_INTERNAL;
+    from = destination ? p->key.dst : p->key.src;
+    to = destination ? p->v.new_dst : p->v.new_src;
+    words = p->key.family == FAMILY_V4 ? 1 : 4;
+    check = checksum_offset(p);
+    if (p->key.proto == IPPROTO_UDP)
+        flags |= BPF_F_MARK_MANGLED_0; /* a zero means "not computed" and stays */
+    for (u32 i = 0; i < 4 && i < words; i++) {
+        if (check && bpf_l4_csum_replace(skb, check, from.w[i], to.w[i], flags))
+            return DROP_INTERNAL;
+    }
+    if (p->key.family == FAMILY_V4) {
+        off = destination ? IPV4_DST : IPV4_SRC;
+        if (bpf_l3_csum_replace(skb, IPV4_CHECK, from.w[0], to.w[0], sizeof(u32)) ||
+            bpf_skb_store_bytes(skb, off, &to, 4, 0))
+            return DROP_INTERNAL;
+        return 0;
+    }
+    off = destination ? IPV6_DST : IPV6_SRC;
+    return bpf_skb_store_bytes(skb, off, &to, 16, 0) ? DROP_INTERNAL : 0;
+}
+
+static __always_inline int nat_apply(struct __sk_buff *skb, struct pkt *p) {
+    int reason = 0;
+
+    if (p->v.flags & FLOW_SNAT)
+        reason = nat_address(skb, p, 0);
+    if (!reason && p->v.flags & FLOW_DNAT)
+        reason = nat_address(skb, p, 1);
+    return reason;
+}
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What is known of the packet on its way: `struct pkt`, one a CPU, filled by the stages in order.
+ *
+ * A stage is a function (skb, p) or (p) that returns 0 to go on, or the reason of a drop. Stages
+ * are global functions, so that the verifier checks each on its own and its work is a sum and not
+ * a product; for this each takes pointers that it must test once. They share no stack.
+ * The packet is read with bpf_skb_load_bytes only: it may be paged (GSO), and a copied header
+ * cannot change under us.
+ */
+#ifndef VPCD_BPF_PACKET_H
+#define VPCD_BPF_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/tables.h"
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#define STAGE __attribute__((noinline))
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define barrier() asm volatile("" ::: "memory")
+
+#define ETH_LEN 14
+#define FAMILY_V4 4
+#define FAMILY_V6 6
+#define UPLINK_MTU 1500
+
+enum pkt_kind {
+    PKT_FLOW = 0, /* belongs to a flow: looked up and remembered */
+    PKT_REPLY,    /* may belong to a flow, opens none */
+    PKT_ONCE,     /* judged by the rules each time: ICMP that belongs to no query */
+    PKT_ARP,
+    PKT_NS, /* neighbour solicitation */
+};
+
+struct pkt {
+    struct flow_key key; /* .eni by the hook, the rest by parse */
+
+    /* parse.h */
+    u32 kind;     /* enum pkt_kind */
+    u32 l4_off;   /* of the transport header */
+    u32 ip_len;   /* of the IP packet, before segmentation */
+    u32 wire_len; /* of its largest segment */
+    u32 segments;
+    __be16 rule_port;       /* what a rule's port means: destination port, or type << 8 | code */
+    __be16 rule_port_reply; /* the same of the opposite direction */
+    u8 tcp_flags;
+    u8 eth_src[6], eth_dst[6];
+    u8 icmp_type;
+
+    /* The interface where it entered, and the receiver. */
+    u32 vpc;
+    u32 subnet;
+    u32 ifindex;
+    u32 src_set;     /* group set of the source address, 0 if not the sender's own */
+    u32 dst_eni;     /* ENI that has the destination address, 0: none in this VPC */
+    u32 dst_set;     /* its group set */
+    u32 same_subnet; /* sender and receiver */
+    u32 own_source;  /* the source is a private address of the sender */
+    u32 has_public;  /* and has this public address: */
+    struct abi_addr src_public;
+    u32 far_subnet;
+
+    u64 now; /* CLOCK_MONOTONIC_COARSE */
+
+    /* flow.h: the entry as it was found. */
+    u32 known; /* it lives: `state`, `was` and `was_partner` are valid */
+    u32 state; /* enum flow_state */
+    struct flow_verdict was;
+    struct flow_key was_partner;
+    /* The decision, by the slow path or copied from the entry. */
+    struct flow_verdict v;
+    struct flow_key partner;
+    struct flow_timeouts timeouts;
+    struct flow_slot near, distant;
+    u32 near_judged, far_judged; /* enum judgement */
+    u32 reply_untracked;         /* as part of a flow from the other side, nobody would track it */
+
+    /* Room for what does not fit a stack. */
+    struct flow_value value;
+    struct flow_key other;
+    struct flow_key victim;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct pkt);
+} scratch SEC(".maps");
+
+static __always_inline struct pkt *pkt_get(void) {
+    u32 zero = 0;
+
+    return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline struct config_value *config_get(void) {
+    u32 zero = 0;
+
+    return bpf_map_lookup_elem(&config, &zero);
+}
+
+static __always_inline struct eni_stats_value *stats_of(u32 eni) {
+    struct eni_key key = {.eni = eni};
+
+    return bpf_map_lookup_elem(&eni_stats, &key);
+}
+
+/* Counts the reason; what a hook returns for a packet that ends here. */
+static __always_inline int pkt_drop(u32 reason) {
+    u64 *count = bpf_map_lookup_elem(&drops, &reason);
+
+    if (count)
+        *count += 1;
+    return TC_ACT_SHOT;
+}
+
+static __always_inline int mac_equal(const u8 *a, const u8 *b) {
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+            (a[5] ^ b[5])) == 0;
+}
+
+static __always_inline int addr_equal(const struct abi_addr *a, const struct abi_addr *b) {
+    return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
+}
+
+static __always_inline int addr_is_zero(const struct abi_addr *a) {
+    return (a->w[0] | a->w[1] | a->w[2] | a->w[3]) == 0;
+}
+
+static __always_inline int addr_has_prefix(const struct abi_addr *a, const struct abi_addr *net,
+                                           u32 len) {
+    u32 different = 0;
+
+#pragma unroll
+    for (u32 i = 0; i < 4; i++) {
+        u32 bits = len > 32 * i ? len - 32 * i : 0;
+        u32 mask = bits == 0 ? 0 : bits >= 32 ? ~0u : ~0u << (32 - bits);
+        different |= (a->w[i] ^ net->w[i]) & bpf_htonl(mask);
+    }
+    return different == 0;
+}
+
+static __always_inline int flow_key_equal(const struct flow_key *a, const struct flow_key *b) {
+    return a->eni == b->eni && a->family == b->family && a->proto == b->proto &&
+           a->sport == b->sport && a->dport == b->dport && addr_equal(&a->src, &b->src) &&
+           addr_equal(&a->dst, &b->dst);
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Stage 1: from bytes to the flow key. Everything that a receiver would have to believe later is
+ * checked here; what contradicts itself is dropped before anything else looks at it.
+ *
+ *  1. Ethernet: no VLAN tag; IPv4, IPv6 or ARP
+ *  2. IP header: version, lengths, fragments, IPv6 extension headers (a bounded walk)
+ *  3. transport header: ports, TCP flags, ICMP identifier
+ *  4. what is not forwarded has its own kind or reason: ARP, neighbour discovery, DHCP, MLD
+ *  5. addresses: no impossible source, no multicast destination
+ *
+ * IPv4's header checksum is not verified: nothing here depends on it, and the receiver drops the
+ * packet if it is wrong (a translation changes it by difference, so a wrong one stays wrong).
+ */
+#ifndef VPCD_BPF_PARSE_H
+#define VPCD_BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+
+#include "bpf/fragment.h"
+#include "bpf/packet.h"
+
+#define IPV6_EXTENSIONS 8 /* more are refused */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO 8
+#define ICMP_TIMESTAMP 13
+#define ICMP_TIMESTAMP_REPLY 14
+#define ICMP6_ECHO 128
+#define ICMP6_ECHO_REPLY 129
+#define ICMP6_ROUTER_SOLICITATION 133
+#define ICMP6_ROUTER_ADVERTISEMENT 134
+#define ICMP6_NEIGHBOR_SOLICITATION 135
+#define ICMP6_NEIGHBOR_ADVERTISEMENT 136
+#define ICMP6_REDIRECT 137
+
+struct icmp_start {
+    u8 type, code;
+    __be16 sum;
+    __be16 id, seq;
+};
+
+static __always_inline int is_multicast(u8 family, const struct abi_addr *a) {
+    if (family == FAMILY_V6)
+        return a->b[0] == 0xff;
+    return (a->b[0] & 0xf0) == 0xe0 || a->w[0] == 0xffffffff;
+}
+
+/* Loopback or unspecified: never on a wire. */
+static __always_inline int is_host_only(u8 family, const struct abi_addr *a) {
+    if (family == FAMILY_V4)
+        return a->b[0] == 127 || a->b[0] == 0;
+    return (a->w[0] | a->w[1] | a->w[2]) == 0 && (a->w[3] == 0 || a->w[3] == bpf_htonl(1));
+}
+
+static __always_inline int is_mapped(const struct abi_addr *a) {
+    return (a->w[0] | a->w[1]) == 0 && a->w[2] == bpf_htonl(0x0000ffff);
+}
+
+/* Step 3 for ICMP: which query a message belongs to, if any. */
+static __always_inline void parse_icmp(struct pkt *p, const struct icmp_start *icmp, u8 request,
+                                       u8 reply) {
+    __be16 number = bpf_htons((u16)(icmp->type << 8 | icmp->code));
+
+    p->icmp_type = icmp->type;
+    p->rule_port = number;
+    if (icmp->type == request) {
+        p->key.sport = icmp->id;
+        p->key.dport = number;
+    } else if (icmp->type == reply) {
+        p->kind = PKT_REPLY;
+        p->key.sport = bpf_htons((u16)(request << 8 | icmp->code));
+        p->key.dport = icmp->id;
+    } else {
+        p->kind = PKT_ONCE;
+    }
+}
+
+static __always_inline int parse_icmp4(struct pkt *p, const struct icmp_start *icmp) {
+    if (icmp->type == ICMP_TIMESTAMP || icmp->type == ICMP_TIMESTAMP_REPLY)
+        parse_icmp(p, icmp, ICMP_TIMESTAMP, ICMP_TIMESTAMP_REPLY);
+    else
+        parse_icmp(p, icmp, ICMP_ECHO, ICMP_ECHO_REPLY);
+    return 0;
+}
+
+/* Steps 3 and 4 for ICMPv6. */
+static __always_inline int parse_icmp6(struct pkt *p, const struct icmp_start *icmp) {
+    switch (icmp->type) {
+    case 130: /* listener query, report, done, report of version 2 */
+    case 131:
+    case 132:
+    case 143:
+        return DROP_MLD;
+    case ICMP6_ROUTER_SOLICITATION:
+        return DROP_ROUTER_SOLICITATION;
+    case ICMP6_ROUTER_ADVERTISEMENT:
+    case ICMP6_REDIRECT:
+        return DROP_SPOOFED_ARP;
+    case ICMP6_NEIGHBOR_ADVERTISEMENT: /* nobody here learns from them */
+        return DROP_ARP_UNKNOWN;
+    case ICMP6_NEIGHBOR_SOLICITATION:
+        p->kind = PKT_NS;
+        return 0;
+    default:
+        parse_icmp(p, icmp, ICMP6_ECHO, ICMP6_ECHO_REPLY);
+        return 0;
+    }
+}
+
+/* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
+STAGE int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
+    u32 header = 0; /* length of the transport header, for counting segments */
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (p->key.proto == IPPROTO_TCP) {
+        struct tcphdr tcp;
+        if (l4_len < sizeof tcp || bpf_skb_load_bytes(skb, p->l4_off, &tcp, sizeof tcp))
+            return DROP_TRUNCATED;
+        header = tcp.doff * 4u;
+        if (header < sizeof tcp || header > l4_len)
+            return DROP_MALFORMED;
+        p->key.sport = tcp.source;
+        p->key.dport = tcp.dest;
+        p->tcp_flags =
+            (u8)(tcp.fin * TCP_FIN | tcp.syn * TCP_SYN | tcp.rst * TCP_RST | tcp.ack * TCP_ACK);
+    } else if (p->key.proto == IPPROTO_UDP) {
+        __be16 udp[4];
+        if (l4_len < sizeof udp || bpf_skb_load_bytes(skb, p->l4_off, udp, sizeof udp))
+            return DROP_TRUNCATED;
+        header = sizeof udp;
+        /* A GSO packet's own length field may be of one segment; elsewhere it must fit. */
+        if (!skb->gso_size && (bpf_ntohs(udp[2]) < sizeof udp || bpf_ntohs(udp[2]) > l4_len))
+            return DROP_MALFORMED;
+        p->key.sport = udp[0];
+        p->key.dport = udp[1];
+    } else if (p->key.proto == IPPROTO_ICMP || p->key.proto == IPPROTO_ICMPV6) {
+        struct icmp_start icmp = {};
+        if (l4_len < sizeof icmp || bpf_skb_load_bytes(skb, p->l4_off, &icmp, sizeof icmp))
+            return DROP_TRUNCATED;
+        /* The other family's ICMP is a protocol like any other. */
+        if (p->key.proto == IPPROTO_ICMP && p->key.family == FAMILY_V4)
+            return parse_icmp4(p, &icmp);
+        if (p->key.proto == IPPROTO_ICMPV6 && p->key.family == FAMILY_V6)
+            return parse_icmp6(p, &icmp);
+    }
+    p->rule_port = p->key.dport;
+    p->rule_port_reply = p->key.sport;
+
+    if (skb->gso_size && header) {
+        u32 headers = p->l4_off - ETH_LEN + header;
+        u32 payload = p->ip_len > headers ? p->ip_len - headers : 0;
+        p->segments = (payload + skb->gso_size - 1) / skb->gso_size;
+        if (!p->segments)
+            p->segments = 1;
+        if (p->segments > 1)
+            p->wire_len = headers + skb->gso_size;
+        p->ip_len += (p->segments - 1) * headers;
+    }
+
+    if (p->key.proto == IPPROTO_UDP) {
+        if (p->key.family == FAMILY_V4 && p->key.sport == bpf_htons(68) &&
+            p->key.dport == bpf_htons(67))
+            return DROP_DHCP;
+        if (p->key.family == FAMILY_V6 && p->key.sport == bpf_htons(546) &&
+            p->key.dport == bpf_htons(547))
+            return DROP_DHCP;
+    }
+    return 0;
+}
+
+STAGE int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
+    struct iphdr ip;
+    u32 header, total;
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip))
+        return DROP_TRUNCATED;
+    header = ip.ihl * 4u;
+    total = bpf_ntohs(ip.tot_len);
+    if (ip.version != 4 || header < sizeof ip || total < header)
+        return DROP_MALFORMED;
+    if (total > skb->len - ETH_LEN)
+        return DROP_TRUNCATED;
+    p->key.family = FAMILY_V4;
+    p->key.proto = ip.protocol;
+    p->key.src.w[0] = ip.saddr;
+    p->key.dst.w[0] = ip.daddr;
+    p->l4_off = ETH_LEN + header;
+    p->ip_len = p->wire_len = total;
+    if (ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
+        return fragment_ipv4(p);
+    return parse_transport(skb, p, total - header);
+}
+
+STAGE int parse_ipv6(struct __sk_buff *skb, struct pkt *p) {
+    struct ipv6hdr ip;
+    u32 off = ETH_LEN + sizeof ip, end;
+    u8 next;
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip))
+        return DROP_TRUNCATED;
+    if (ip.version != 6)
+        return DROP_MALFORMED;
+    end = off + bpf_ntohs(ip.payload_len);
+    if (end > skb->len)
+        return DROP_TRUNCATED;
+    p->key.family = FAMILY_V6;
+    __builtin_memcpy(&p->key.src, &ip.saddr, 16);
+    __builtin_memcpy(&p->key.dst, &ip.daddr, 16);
+    p->ip_len = p->wire_len = end - ETH_LEN;
+
+    next = ip.nexthdr;
+    for (int i = 0; i < IPV6_EXTENSIONS; i++) {
+        u8 ext[2];
+        if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
+            next != IPPROTO_FRAGMENT) {
+            p->key.proto = next;
+            p->l4_off = off;
+            return parse_transport(skb, p, end - off);
+        }
+        if (next == IPPROTO_HOPOPTS && i != 0)
+            return DROP_MALFORMED;
+        if (next == IPPROTO_ROUTING)
+            return DROP_EXTENSIONS;
+        if (off + 8 > end || bpf_skb_load_bytes(skb, off, ext, sizeof ext))
+            return DROP_TRUNCATED;
+        if (next == IPPROTO_FRAGMENT)
+            return fragment_ipv6(p);
+        next = ext[0];
+        off += 8u + ext[1] * 8u;
+        if (off > end)
+            return DROP_TRUNCATED;
+    }
+    return DROP_EXTENSIONS;
+}
+
+/* Step 5. Neighbour discovery has rules of its own (nd.h). */
+STAGE int parse_addresses(struct pkt *p) {
+    u8 family;
+
+    if (!p)
+        return DROP_INTERNAL;
+    family = p->key.family;
+    if (family == FAMILY_V6 && (is_mapped(&p->key.src) || is_mapped(&p->key.dst)))
+        return DROP_MAPPED;
+    if (is_multicast(family, &p->key.src) || is_host_only(family, &p->key.src))
+        return DROP_BAD_SOURCE;
+    if (is_multicast(family, &p->key.dst) || (p->eth_dst[0] & 1))
+        return DROP_MULTICAST;
+    if (is_host_only(family, &p->key.dst))
+        return DROP_MALFORMED;
+    return 0;
+}
+
+/* All of stage 1. Resets what other stages expect to be zero. */
+STAGE int parse(struct __sk_buff *skb, struct pkt *p) {
+    struct ethhdr eth;
+    int reason;
+
+    if (!p)
+        return DROP_INTERNAL;
+    __builtin_memset(&p->key, 0, sizeof p->key);
+    p->kind = PKT_FLOW;
+    p->segments = 1;
+    p->rule_port = p->rule_port_reply = 0;
+    p->tcp_flags = 0;
+    p->icmp_type = 0;
+    if (skb->vlan_present)
+        return DROP_VLAN;
+    if (bpf_skb_load_bytes(skb, 0, &eth, sizeof eth))
+        return DROP_TRUNCATED;
+    __builtin_memcpy(p->eth_dst, eth.h_dest, 6);
+    __builtin_memcpy(p->eth_src, eth.h_source, 6);
+    switch (bpf_ntohs(eth.h_proto)) {
+    case ETH_P_ARP:
+        p->kind = PKT_ARP;
+        return 0;
+    case ETH_P_IP:
+        reason = parse_ipv4(skb, p);
+        break;
+    case ETH_P_IPV6:
+        reason = parse_ipv6(skb, p);
+        break;
+    case ETH_P_8021Q:
+    case ETH_P_8021AD:
+        return DROP_VLAN;
+    default:
+        return DROP_ETHERTYPE;
+    }
+    if (reason || p->kind == PKT_NS)
+        return reason;
+    return parse_addresses(p);
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * How many flows an ENI may have, without a timer, a free list or the agent.
+ *
+ * Each ENI has three rings: open flows, half-open ones, and verdicts remembered for untracked
+ * flows. A ring is as many slots as the quota says; a slot (in `rings`, by ENI, class and number)
+ * names a flow by the key of one of its halves, and that flow's entry names the slot (near or
+ * distant). So a slot is free when it is empty, when its flow is gone, or when the flow no longer
+ * says that it is there: it moved on (half-open to open) or began anew elsewhere.
+ *
+ * Who opens a flow advances the ENI's head for the class and looks at up to RING_PROBES slots from
+ * there. The first that is free, or whose flow ended FLOW_GRACE ago (that flow is deleted on the
+ * spot, both halves), is taken. If none is, the flow is refused: the ENI is at its quota, or so
+ * close to it that RING_PROBES slots in a row were taken. Nobody else's flows are touched.
+ *
+ * The head only grows, so two CPUs look at different slots; where a ring is smaller than the number
+ * of CPUs two flows may share a slot, and the quota is exceeded by one.
+ *
+ * The ring of untracked flows is a cache. When no slot is free, the first live flow that was seen
+ * is buried, so that there will be room after the grace period; meanwhile its packets, and those of
+ * the flow that found no room, are decided by the rules each time.
+ */
+#ifndef VPCD_BPF_QUOTA_H
+#define VPCD_BPF_QUOTA_H
+
+#include "bpf/flow.h"
+#include "bpf/packet.h"
+
+#define RING_PROBES 32
+#define RING_NONE 0xffffffffu /* no slot: at the quota */
+
+static __always_inline int slot_is(const struct flow_slot *s, const struct ring_key *key) {
+    return s->eni == key->eni && s->index == key->index;
+}
+
+/* 1: the slot may be taken. `evict`: if its flow lives, that ends. */
+STAGE int ring_slot_free(struct pkt *p, u32 eni, u32 index, u32 evict) {
+    struct ring_key key = {.eni = eni, .index = index};
+    struct ring_value *slot;
+    struct flow_value *f;
+    u64 overdue;
+
+    if (!p)
+        return 0;
+    slot = bpf_map_lookup_elem(&rings, &key);
+    if (!slot)
+        return 1;
+    p->victim = slot->flow;
+    f = bpf_map_lookup_elem(&flows, &p->victim);
+    if (!f || !(slot_is(&f->near, &key) || slot_is(&f->distant, &key)))
+        return 1;
+    overdue = flow_overdue(f, &p->victim, &p->other, p->now);
+    if (!overdue && evict)
+        flow_bury(f, &p->victim, &p->other, p->now);
+    return overdue > FLOW_GRACE_NS && flow_delete(f, &p->victim, &p->other);
+}
+
+/* Counts the flow p->key under the ENI: the slot's index, or RING_NONE. */
+STAGE u32 ring_take(struct pkt *p, u32 eni, u32 class) {
+    struct ring_key key = {.eni = eni};
+    struct eni_key eni_key = {.eni = eni};
+    struct eni_stats_value *stats;
+    struct eni_value *e;
+    u32 quota, evict = class == RING_UNTRACKED;
+
+    if (!p || class >= RING_CLASSES)
+        return RING_NONE;
+    e = bpf_map_lookup_elem(&enis, &eni_key);
+    stats = stats_of(eni);
+    if (!e || !stats)
+        return RING_NONE;
+    quota = class == RING_OPEN   ? e->quota_flows
+            : class == RING_HALF ? e->quota_half
+                                 : e->quota_untracked;
+    if (quota > MAX_RING)
+        quota = MAX_RING;
+    if (!quota)
+        return RING_NONE;
+    for (u32 i = 0; i < RING_PROBES && i < quota; i++) {
+        u64 head = __sync_fetch_and_add(&stats->heads[class], 1);
+        key.index = class << 28 | (u32)(head % quota);
+        if (ring_slot_free(p, eni, key.index, evict)) {
+            if (bpf_map_update_elem(&rings, &key, &p->key, BPF_ANY))
+                return RING_NONE;
+            __sync_fetch_and_add(&stats->flows_made, 1);
+            return key.index;
+        }
+        evict = 0;
+    }
+    return RING_NONE;
+}
+
+#endif

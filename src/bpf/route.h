@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Stages 6 to 8: the way of a packet that an ENI sent. Leaves the far ENI (or the uplink), the
+ * translation and the partner's key in p->v and p->partner.
+ *
+ *  - Within the sender's subnet no route table and no ACL is asked.
+ *  - Else the ACL of the sender's subnet (6), the longest prefix of its route table (7; the agent
+ *    decides between routes with the same prefix), and the route's target (8): one function a
+ *    kind, which is where later kinds go.
+ */
+#ifndef VPCD_BPF_ROUTE_H
+#define VPCD_BPF_ROUTE_H
+
+#include "bpf/acl.h"
+#include "bpf/internet.h"
+#include "bpf/packet.h"
+#include "bpf/source.h"
+
+/* The other half of a flow that is not translated. */
+static __always_inline void route_plain(struct pkt *p, u32 far) {
+    p->v.far = far;
+    p->partner.eni = far;
+    p->partner.family = p->key.family;
+    p->partner.proto = p->key.proto;
+    p->partner.src = p->key.dst;
+    p->partner.dst = p->key.src;
+    p->partner.sport = p->key.dport;
+    p->partner.dport = p->key.sport;
+}
+
+/* Whom the destination belongs to, and which groups it has: for the groups of the sender too. */
+STAGE int route_peer(struct pkt *p) {
+    struct addr_value *a;
+    struct eni_key key = {};
+    struct eni_value *e;
+
+    if (!p)
+        return DROP_INTERNAL;
+    p->dst_eni = 0;
+    p->dst_set = 0;
+    p->same_subnet = 0;
+    a = addr_find(p->vpc, p->key.family, &p->key.dst);
+    if (!a)
+        return 0;
+    key.eni = a->eni;
+    e = bpf_map_lookup_elem(&enis, &key);
+    if (!e)
+        return 0;
+    p->dst_eni = a->eni;
+    p->dst_set = e->sgset;
+    p->same_subnet = e->subnet == p->subnet;
+    return 0;
+}
+
+static __always_inline int is_router(const struct subnet_value *subnet, u8 family,
+                                     const struct abi_addr *addr) {
+    return family == FAMILY_V4 && subnet->v4_len && addr->w[0] == (subnet->v4.w[0] | bpf_htonl(1));
+}
+
+static __always_inline int route_local(struct pkt *p, const struct subnet_value *subnet) {
+    if (!p->dst_eni)
+        return is_router(subnet, p->key.family, &p->key.dst) ? DROP_TO_ROUTER : DROP_NO_ADDRESS;
+    route_plain(p, p->dst_eni);
+    return 0;
+}
+
+static __always_inline int route_eni(struct pkt *p, u32 target) {
+    if (!target || target == p->key.eni)
+        return DROP_BLACKHOLE;
+    route_plain(p, target);
+    return 0;
+}
+
+STAGE int route_find(struct pkt *p) {
+    struct subnet_key subnet_key = {};
+    struct subnet_value *subnet;
+    struct route_key key = {};
+    struct route_value *route;
+    int reason;
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (is_link_local(p->key.family, &p->key.dst))
+        return DROP_LINK_LOCAL;
+    if (p->same_subnet) {
+        route_plain(p, p->dst_eni);
+        return 0;
+    }
+    subnet_key.subnet = p->subnet;
+    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
+    if (!subnet)
+        return DROP_NOT_READY;
+    reason = acl_egress(subnet);
+    if (reason)
+        return reason;
+    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
+    key.table = subnet->route_table;
+    key.family = p->key.family;
+    key.addr = p->key.dst;
+    route = bpf_map_lookup_elem(&routes, &key);
+    if (!route)
+        return DROP_NO_ROUTE;
+    switch (route->kind) {
+    case ROUTE_LOCAL:
+        return route_local(p, subnet);
+    case ROUTE_ENI:
+        return route_eni(p, route->target);
+    case ROUTE_IGW:
+        return internet_egress(p);
+    case ROUTE_BLACKHOLE:
+        return DROP_BLACKHOLE;
+    default:
+        return DROP_ROUTE_KIND;
+    }
+}
+
+#endif

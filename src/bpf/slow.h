@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The slow path: the stages in the order of the contract (docs/PACKET-PATH.md). What is decided is
+ * left in p->v and in the flow table; the hook delivers.
+ */
+#ifndef VPCD_BPF_SLOW_H
+#define VPCD_BPF_SLOW_H
+
+#include "bpf/commit.h"
+#include "bpf/deliver.h"
+#include "bpf/flow.h"
+#include "bpf/internet.h"
+#include "bpf/packet.h"
+#include "bpf/receiver.h"
+#include "bpf/route.h"
+#include "bpf/source.h"
+
+/* The generations are read before anything they stand for: a verdict may be stored as older than
+ * it is, never as newer. */
+static __always_inline int generations_read(struct pkt *p) {
+    struct vpc_key key = {.vpc = p->vpc};
+    struct vpc_value *vpc = bpf_map_lookup_elem(&vpcs, &key);
+
+    if (!vpc)
+        return DROP_NOT_READY;
+    p->v.vpc = p->vpc;
+    p->v.gen_net = READ_ONCE(vpc->gen_net);
+    p->v.gen_sg = READ_ONCE(vpc->gen_sg);
+    barrier();
+    return 0;
+}
+
+/* Stages 9 to 12. */
+STAGE int slow_finish(struct pkt *p) {
+    int reason;
+
+    reason = receiver_check(p);
+    if (!reason)
+        reason = reply_check(p);
+    if (!reason)
+        reason = deliver_find(p);
+    if (!reason)
+        reason = commit(p);
+    return reason;
+}
+
+/* Stages 5 to 8. */
+static __always_inline int slow_path_of(struct pkt *p) {
+    int reason;
+
+    p->v.flags = 0;
+    p->v.far_vpc = 0;
+    __builtin_memset(&p->partner, 0, sizeof p->partner);
+    reason = sender_check(p);
+    return reason ? reason : route_find(p);
+}
+
+/* From an ENI. */
+STAGE int slow_eni(struct pkt *p) {
+    int reason;
+
+    if (!p)
+        return DROP_INTERNAL;
+    __builtin_memset(&p->v, 0, sizeof p->v);
+    reason = generations_read(p);
+    if (!reason)
+        reason = flow_recall(p);
+    if (!reason)
+        reason = source_check(p); /* 4 */
+    if (!reason)
+        reason = route_peer(p);
+    if (!reason)
+        reason = slow_path_of(p); /* 5 6 7 8 */
+    if (!reason && path_changed(p)) {
+        flow_forget(p);
+        reason = slow_path_of(p);
+    }
+    if (!reason)
+        reason = slow_finish(p); /* 9 10 11 12 */
+    return reason;
+}
+
+/* From the uplink: no sender's side. */
+STAGE int slow_uplink(struct pkt *p) {
+    int reason;
+
+    if (!p)
+        return DROP_INTERNAL;
+    __builtin_memset(&p->v, 0, sizeof p->v);
+    __builtin_memset(&p->partner, 0, sizeof p->partner);
+    p->src_set = p->dst_set = p->dst_eni = 0;
+    p->same_subnet = p->own_source = 0;
+    p->near_judged = JUDGED_ABSENT;
+    reason = internet_ingress(p); /* 7 8 */
+    if (!reason)
+        reason = flow_recall(p);
+    if (!reason && path_changed(p))
+        flow_forget(p);
+    if (!reason)
+        reason = slow_finish(p); /* 9 10 11 12 */
+    return reason;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Stage 4: the packet is the sender's own. Its MAC was compared with the port's before anything
+ * else; here its address: a private address of the ENI. With SourceDestCheck off any address may
+ * leave (but link-local ones, which end at the link), and the packet then counts as nobody's: it
+ * carries no group set.
+ */
+#ifndef VPCD_BPF_SOURCE_H
+#define VPCD_BPF_SOURCE_H
+
+#include "bpf/packet.h"
+
+static __always_inline int is_link_local(u8 family, const struct abi_addr *a) {
+    if (family == FAMILY_V4)
+        return a->b[0] == 169 && a->b[1] == 254;
+    return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+/* Whom the address belongs to in the VPC; NULL: nobody. */
+static __always_inline struct addr_value *addr_find(u32 vpc, u8 family,
+                                                    const struct abi_addr *addr) {
+    struct addr_key key = {.vpc = vpc, .family = family, .addr = *addr};
+
+    return bpf_map_lookup_elem(&addrs, &key);
+}
+
+STAGE int source_check(struct pkt *p) {
+    struct eni_key key = {};
+    struct eni_value *e;
+    struct addr_value *a;
+
+    if (!p)
+        return DROP_INTERNAL;
+    key.eni = p->key.eni;
+    e = bpf_map_lookup_elem(&enis, &key);
+    if (!e || e->vpc != p->vpc)
+        return DROP_NOT_READY;
+    p->subnet = e->subnet;
+    p->own_source = 0;
+    p->has_public = 0;
+    p->src_set = 0;
+    a = addr_find(p->vpc, p->key.family, &p->key.src);
+    if (a && a->eni == p->key.eni) {
+        p->own_source = 1;
+        p->src_set = e->sgset;
+        p->has_public = a->flags & ADDR_HAS_PUBLIC;
+        p->src_public = a->public_addr;
+        return 0;
+    }
+    if (e->flags & ENI_SRC_DST_CHECK || is_link_local(p->key.family, &p->key.src))
+        return DROP_SPOOFED_ADDRESS;
+    return 0;
+}
+
+#endif

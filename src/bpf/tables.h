@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The maps. Keys, values and who writes them: src/abi/maps.h. The agent pins them all. */
+#ifndef VPCD_BPF_TABLES_H
+#define VPCD_BPF_TABLES_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "abi/maps.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, PROG_COUNT);
+    __type(key, __u32);
+    __type(value, __u32);
+} progs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, DROP_SLOTS);
+    __type(key, __u32);
+    __type(value, __u64);
+} drops SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct config_value);
+} config SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_PORTS);
+    __type(key, struct port_key);
+    __type(value, struct port_value);
+} ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_PORTS);
+    __type(key, struct link_key);
+    __type(value, struct link_value);
+} links SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_VPCS);
+    __type(key, struct vpc_key);
+    __type(value, struct vpc_value);
+} vpcs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_ENIS);
+    __type(key, struct eni_key);
+    __type(value, struct eni_value);
+} enis SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_SUBNETS);
+    __type(key, struct subnet_key);
+    __type(value, struct subnet_value);
+} subnets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_ROUTES);
+    __type(key, struct route_key);
+    __type(value, struct route_value);
+} routes SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_ADDRS);
+    __type(key, struct addr_key);
+    __type(value, struct addr_value);
+} addrs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_PUBLICS);
+    __type(key, struct public_key);
+    __type(value, struct public_value);
+} publics SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_RULE_TABLES);
+    __type(key, struct rule_table_key);
+    __type(value, struct rule_table_value);
+} rule_tables SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_RULE_ENTRIES);
+    __type(key, struct rule_addr_key);
+    __type(value, struct rule_bits);
+} rule_addrs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_RULE_ENTRIES);
+    __type(key, struct rule_port_key);
+    __type(value, struct rule_bits);
+} rule_ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_RULE_ENTRIES);
+    __type(key, struct rule_set_key);
+    __type(value, struct rule_bits);
+} rule_sets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_UPLINK_PORTS);
+    __type(key, struct uplink_port_key);
+    __type(value, struct uplink_port_value);
+} uplink_ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_HOST_NETS);
+    __type(key, struct host_net_key);
+    __type(value, struct host_net_value);
+} host_nets SEC(".maps");
+
+/* Used by the agent only; declared here so that it is made and pinned with the rest. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_NUMBERS);
+    __type(key, struct number_key);
+    __type(value, struct number_value);
+} numbers SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_FLOWS);
+    __type(key, struct flow_key);
+    __type(value, struct flow_value);
+} flows SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_RING_ENTRIES);
+    __type(key, struct ring_key);
+    __type(value, struct ring_value);
+} rings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_PORTS);
+    __type(key, struct eni_key);
+    __type(value, struct eni_stats_value);
+} eni_stats SEC(".maps");
+
+#endif

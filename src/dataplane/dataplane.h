@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's packet path, as the agent handles it: programs, maps, devices, counters.
+ *
+ * Everything lives in the kernel, pinned under one directory of a BPF file system, and goes on
+ * without us: closing, being killed and starting again change nothing for packets. Knows nothing of
+ * the model: what the entries mean is src/abi/maps.h.
+ *
+ *     dataplane_open          loads this build's programs beside those that run; reuses the maps
+ *     dataplane_put ...       fill the maps
+ *     dataplane_activate      all devices switch to this build's programs
+ *     dataplane_attach_eni    a device joins
+ *
+ * Functions return 0 or -errno. One thread; two processes must not hold the same directory.
+ */
+#ifndef VPCD_DATAPLANE_DATAPLANE_H
+#define VPCD_DATAPLANE_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/maps.h"
+#include "base/buf.h"
+
+struct dataplane;
+
+/* Maps that the agent writes; key and value structs are those of src/abi/maps.h. */
+enum dataplane_map {
+    DATAPLANE_PORTS,
+    DATAPLANE_LINKS,
+    DATAPLANE_VPCS,
+    DATAPLANE_ENIS,
+    DATAPLANE_SUBNETS,
+    DATAPLANE_ROUTES,
+    DATAPLANE_ADDRS,
+    DATAPLANE_PUBLICS,
+    DATAPLANE_RULE_TABLES,
+    DATAPLANE_RULE_ADDRS,
+    DATAPLANE_RULE_PORTS,
+    DATAPLANE_RULE_SETS,
+    DATAPLANE_UPLINK_PORTS,
+    DATAPLANE_HOST_NETS,
+    DATAPLANE_NUMBERS,
+    DATAPLANE_CONFIG, /* key: u32 0 */
+    DATAPLANE_ENI_STATS,
+    DATAPLANE_FLOWS,
+    DATAPLANE_RINGS,
+    DATAPLANE_DROPS,
+    DATAPLANE_PROGS,
+    DATAPLANE_MAPS,
+};
+
+/*
+ * `pin_dir` is made if it is missing; /sys/fs/bpf is mounted if it is not. On failure `err` says
+ * what is missing, in words for whoever started the agent: -EPERM no right to use BPF, -ENOTSUP no
+ * BPF file system or kernel too old, -EINVAL a pinned map does not fit its layout's number.
+ */
+int dataplane_open(const char *pin_dir, struct dataplane **ret_dp, struct buf *err);
+
+/* Leaves everything running. NULL is fine. */
+void dataplane_close(struct dataplane *dp);
+
+/* Switches all devices to the programs of this build, brings over the flows of an older layout and
+ * removes what only older builds used. Call it when the maps are filled; again does no harm. */
+int dataplane_activate(struct dataplane *dp);
+
+/* Unpins everything; works without dataplane_open and when nothing is there. The programs go with
+ * the devices they are attached to, which are the caller's to delete. */
+int dataplane_destroy(const char *pin_dir);
+
+/* --- Entries ------------------------------------------------------------------------------ */
+
+/* Adds or replaces. -ENOSPC: the map is full; -ENOMEM. */
+int dataplane_put(struct dataplane *dp, enum dataplane_map map, const void *key, const void *value);
+/* 0 also when there was none. */
+int dataplane_del(struct dataplane *dp, enum dataplane_map map, const void *key);
+/* -ENOENT: there is none, and ret_value is untouched. */
+int dataplane_get(struct dataplane *dp, enum dataplane_map map, const void *key, void *ret_value);
+
+/* Calls `each` for every entry until it returns other than 0, which is then returned. The entry
+ * handed over may be deleted meanwhile. An entry that others delete may be missed or met twice. */
+typedef int (*dataplane_each_fn)(const void *key, const void *value, void *arg);
+int dataplane_each(struct dataplane *dp, enum dataplane_map map, dataplane_each_fn each, void *arg);
+
+/* The number of the thing `id` in the maps, allotted at the first call. -ENAMETOOLONG; -EOVERFLOW:
+ * all numbers were used. Numbers outlive the agent and are never used twice. */
+int dataplane_number(struct dataplane *dp, enum number_kind kind, const char *id,
+                     uint32_t *ret_number);
+
+/* Publishes: the VPC's flows look again. Makes the VPC's entry if there is none. */
+enum dataplane_gen {
+    DATAPLANE_GEN_NET = 1, /* routes, ACLs, addresses, gateways */
+    DATAPLANE_GEN_SG = 2,  /* groups */
+};
+int dataplane_publish(struct dataplane *dp, uint32_t vpc, unsigned gens);
+
+/* --- Devices ------------------------------------------------------------------------------ */
+
+struct dataplane_port {
+    uint32_t ifindex; /* host end */
+    enum link_kind kind;
+    uint32_t eni, vpc;
+    uint8_t mac[6]; /* of the guest */
+};
+
+/* From now on the device's packets go through the programs, and the ENI is reachable. Attaching
+ * again, also after a restart, is fine and leaves no gap. -ENODEV: no such device. */
+int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port);
+/* Packets from and to the ENI are dropped from now on; its counters are forgotten. The device is
+ * the caller's to delete (the programs stay on it and refuse everything). */
+int dataplane_detach_eni(struct dataplane *dp, uint32_t eni);
+/* The data plane's end of the uplink; DATAPLANE_CONFIG names it too, in uplink_ifindex. */
+int dataplane_attach_uplink(struct dataplane *dp, uint32_t ifindex);
+
+/* --- Counters and flows ------------------------------------------------------------------- */
+
+/* Packets by reason (enum drop_reason), since the directory was made. */
+int dataplane_drops(struct dataplane *dp, uint64_t ret_packets[DROP_SLOTS]);
+const char *drop_name(unsigned reason); /* "?" beyond the table */
+const char *drop_sentence(unsigned reason);
+
+int dataplane_eni_stats(struct dataplane *dp, uint32_t eni, struct eni_stats_value *ret_stats);
+
+/* Deletes flows that ended a while ago (with their slots); the number of live entries (two a flow).
+ * Only memory depends on it: once a minute is plenty. Takes about 0.3 s for a million. */
+int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live);
+
+/* File descriptors for tests (BPF_PROG_TEST_RUN); owned by the data plane. */
+int dataplane_prog_fd(struct dataplane *dp, enum prog_index index);
+int dataplane_map_fd(struct dataplane *dp, enum dataplane_map map);
+
+#endif

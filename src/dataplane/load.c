@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading, switching, leaving.
+ *
+ * Each open loads this build's programs anew; they use the pinned maps where those exist and make
+ * and pin the others. Devices carry stubs that call into the pinned array `progs`; activate writes
+ * our programs there, one update a hook, and from then on the array (not this process) holds them.
+ * An update is atomic: a packet meets the old program or the new one, and both use the same maps;
+ * between two updates, one hook is new and another old, which is fine for the same reason.
+ * The array's entries go when its last user reference goes: the pin is that reference.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "dataplane/private.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wcast-align"
+#if FLOW_LAYOUT == 1
+#include "vpcd_layout1.skel.h"
+#else
+#include "vpcd_layout2.skel.h"
+#endif
+#pragma GCC diagnostic pop
+
+const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
+    [DATAPLANE_PORTS] = {"ports", MAPS_LAYOUT, sizeof(struct port_key), sizeof(struct port_value)},
+    [DATAPLANE_LINKS] = {"links", MAPS_LAYOUT, sizeof(struct link_key), sizeof(struct link_value)},
+    [DATAPLANE_VPCS] = {"vpcs", MAPS_LAYOUT, sizeof(struct vpc_key), sizeof(struct vpc_value)},
+    [DATAPLANE_ENIS] = {"enis", MAPS_LAYOUT, sizeof(struct eni_key), sizeof(struct eni_value)},
+    [DATAPLANE_SUBNETS] = {"subnets", MAPS_LAYOUT, sizeof(struct subnet_key),
+                           sizeof(struct subnet_value)},
+    [DATAPLANE_ROUTES] = {"routes", MAPS_LAYOUT, sizeof(struct route_key),
+                          sizeof(struct route_value)},
+    [DATAPLANE_ADDRS] = {"addrs", MAPS_LAYOUT, sizeof(struct addr_key), sizeof(struct addr_value)},
+    [DATAPLANE_PUBLICS] = {"publics", MAPS_LAYOUT, sizeof(struct public_key),
+                           sizeof(struct public_value)},
+    [DATAPLANE_RULE_TABLES] = {"rule_tables", MAPS_LAYOUT, sizeof(struct rule_table_key),
+                               sizeof(struct rule_table_value)},
+    [DATAPLANE_RULE_ADDRS] = {"rule_addrs", MAPS_LAYOUT, sizeof(struct rule_addr_key),
+                              sizeof(struct rule_bits)},
+    [DATAPLANE_RULE_PORTS] = {"rule_ports", MAPS_LAYOUT, sizeof(struct rule_port_key),
+                              sizeof(struct rule_bits)},
+    [DATAPLANE_RULE_SETS] = {"rule_sets", MAPS_LAYOUT, sizeof(struct rule_set_key),
+                             sizeof(struct rule_bits)},
+    [DATAPLANE_UPLINK_PORTS] = {"uplink_ports", MAPS_LAYOUT, sizeof(struct uplink_port_key),
+                                sizeof(struct uplink_port_value)},
+    [DATAPLANE_HOST_NETS] = {"host_nets", MAPS_LAYOUT, sizeof(struct host_net_key),
+                             sizeof(struct host_net_value)},
+    [DATAPLANE_NUMBERS] = {"numbers", MAPS_LAYOUT, sizeof(struct number_key),
+                           sizeof(struct number_value)},
+    [DATAPLANE_CONFIG] = {"config", MAPS_LAYOUT, sizeof(uint32_t), sizeof(struct config_value)},
+    [DATAPLANE_ENI_STATS] = {"eni_stats", MAPS_LAYOUT, sizeof(struct eni_key),
+                             sizeof(struct eni_stats_value)},
+    [DATAPLANE_FLOWS] = {"flows", FLOW_LAYOUT, sizeof(struct flow_key), sizeof(struct flow_value)},
+    [DATAPLANE_RINGS] = {"rings", MAPS_LAYOUT, sizeof(struct ring_key), sizeof(struct ring_value)},
+    /* These two keep their form for ever: stubs of any age count and call through them. */
+    [DATAPLANE_DROPS] = {"drops", 1, sizeof(uint32_t), sizeof(uint64_t)},
+    [DATAPLANE_PROGS] = {"progs", 1, sizeof(uint32_t), sizeof(uint32_t)},
+};
+
+/* libbpf's own words, kept for the error text while we load. */
+static struct buf *libbpf_words;
+
+static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args) {
+    char line[512];
+    int n;
+
+    if (level != LIBBPF_WARN || !libbpf_words)
+        return 0;
+    n = vsnprintf(line, sizeof line, format, args);
+    buf_adds(libbpf_words, line);
+    return n;
+}
+
+/* Why loading failed, as far as the error number and libbpf tell. */
+static int explain(int error, const struct buf *words, struct buf *err) {
+    const char *tail = buf_str(words);
+    size_t len = strlen(tail), shown = 1500;
+
+    if (error == -EPERM || error == -EACCES) {
+        buf_adds(err, "no right to load BPF programs (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or "
+                      "root). In a container: docker run --cap-add BPF --cap-add NET_ADMIN "
+                      "--cap-add SYS_ADMIN --cap-add PERFMON -v /sys/fs/bpf:/sys/fs/bpf, or "
+                      "--privileged.");
+    } else {
+        buf_addf(err, "cannot load the packet path: %s", strerror(-error));
+    }
+    if (len)
+        buf_addf(err, "\n%s", len > shown ? tail + len - shown : tail);
+    return error == -EACCES ? -EPERM : error;
+}
+
+/* Every map of the table is pinned, and taken over where it is pinned already. */
+static int set_pins(struct dataplane *dp) {
+    char path[PIN_PATH];
+
+    for (int i = 0; i < DATAPLANE_MAPS; i++) {
+        const struct dataplane_map_row *row = &dataplane_maps[i];
+        struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, row->name);
+        int r = pin_path(dp->pin_dir, row->name, row->layout, path);
+        if (r < 0)
+            return r;
+        if (!map || bpf_map__key_size(map) != row->key_size ||
+            bpf_map__value_size(map) != row->value_size)
+            return -EINVAL;
+        r = bpf_map__set_pin_path(map, path);
+        if (r < 0)
+            return r;
+    }
+#if FLOW_LAYOUT > 1
+    /* The older table is taken over where there is one; else an empty map stands in for it. */
+    int r = pin_path(dp->pin_dir, "flows", FLOW_LAYOUT - 1, path);
+    if (r < 0)
+        return r;
+    if (access(path, F_OK) == 0)
+        return bpf_map__set_pin_path(dp->skel->maps.flows_before, path);
+    return bpf_map__set_max_entries(dp->skel->maps.flows_before, 1);
+#else
+    return 0;
+#endif
+}
+
+static int load(struct dataplane *dp) {
+    int r;
+
+    dp->skel = vpcd_bpf__open();
+    if (!dp->skel)
+        return -errno;
+    r = set_pins(dp);
+    if (r < 0)
+        return r;
+    r = vpcd_bpf__load(dp->skel);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < DATAPLANE_MAPS; i++)
+        dp->fds[i] = bpf_object__find_map_fd_by_name(dp->skel->obj, dataplane_maps[i].name);
+    return 0;
+}
+
+int dataplane_open(const char *pin_dir, struct dataplane **ret_dp, struct buf *err) {
+    _buf_ struct buf words = BUF_LIMIT(1 << 20);
+    struct dataplane *dp;
+    libbpf_print_fn_t before;
+    int r;
+
+    r = pin_dir_make(pin_dir, err);
+    if (r < 0)
+        return r;
+    dp = calloc(1, sizeof *dp);
+    if (!dp || !(dp->pin_dir = strdup(pin_dir))) {
+        dataplane_close(dp);
+        return -ENOMEM;
+    }
+    libbpf_words = &words;
+    before = libbpf_set_print(libbpf_say);
+    r = load(dp);
+    libbpf_set_print(before);
+    libbpf_words = NULL;
+    if (r < 0) {
+        dataplane_close(dp);
+        return explain(r, &words, err);
+    }
+    *ret_dp = dp;
+    return 0;
+}
+
+void dataplane_close(struct dataplane *dp) {
+    if (!dp)
+        return;
+    vpcd_bpf__destroy(dp->skel);
+    free(dp->pin_dir);
+    free(dp);
+}
+
+int dataplane_prog_fd(struct dataplane *dp, enum prog_index index) {
+    switch (index) {
+    case PROG_ENI:
+        return bpf_program__fd(dp->skel->progs.eni);
+    case PROG_UPLINK:
+        return bpf_program__fd(dp->skel->progs.uplink);
+    case PROG_GUARD:
+        return bpf_program__fd(dp->skel->progs.guard);
+    default:
+        return -EINVAL;
+    }
+}
+
+int dataplane_map_fd(struct dataplane *dp, enum dataplane_map map) {
+    return dp->fds[map];
+}
+
+/* Runs a program that walks a table, outside of any device. Its packet's first bytes are `ret`. */
+static int run_walk(int prog, uint32_t ret[2]) {
+    uint8_t packet[64] = {0}, out[sizeof packet];
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = sizeof packet,
+                .data_out = out, .data_size_out = sizeof out, .repeat = 1);
+    int r = bpf_prog_test_run_opts(prog, &opts);
+
+    if (r < 0)
+        return r;
+    memcpy(ret, out, 2 * sizeof *ret);
+    return 0;
+}
+
+int dataplane_activate(struct dataplane *dp) {
+    static const enum prog_index hooks[] = {PROG_GUARD, PROG_ENI, PROG_UPLINK};
+
+    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+        uint32_t key = hooks[i];
+        int fd = dataplane_prog_fd(dp, hooks[i]);
+        if (bpf_map_update_elem(dp->fds[DATAPLANE_PROGS], &key, &fd, BPF_ANY) < 0)
+            return -errno;
+    }
+#if FLOW_LAYOUT > 1
+    uint32_t nothing[2];
+    int r = run_walk(bpf_program__fd(dp->skel->progs.flow_migrate_all), nothing);
+    if (r < 0)
+        return r;
+#endif
+    return pin_dir_clean(dp->pin_dir);
+}
+
+/* Slots whose flow is gone would only be found by the next one who tries them. */
+static int sweep_slot(const void *key, const void *value, void *arg) {
+    struct dataplane *dp = arg;
+    const struct ring_value *slot = value;
+    struct flow_value flow;
+
+    if (dataplane_get(dp, DATAPLANE_FLOWS, &slot->flow, &flow) == -ENOENT)
+        return dataplane_del(dp, DATAPLANE_RINGS, key);
+    return 0;
+}
+
+int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live) {
+    uint32_t result[2];
+    int r = run_walk(bpf_program__fd(dp->skel->progs.flow_sweep), result);
+
+    if (r == 0 && result[0])
+        r = dataplane_each(dp, DATAPLANE_RINGS, sweep_slot, dp);
+    if (r < 0)
+        return r;
+    *ret_deleted = result[0];
+    *ret_live = result[1];
+    return 0;
+}

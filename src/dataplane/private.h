@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this directory share. */
+#ifndef VPCD_DATAPLANE_PRIVATE_H
+#define VPCD_DATAPLANE_PRIVATE_H
+
+#include "dataplane/dataplane.h"
+
+struct vpcd_bpf; /* the skeleton */
+
+struct dataplane {
+    struct vpcd_bpf *skel;
+    char *pin_dir;
+    int fds[DATAPLANE_MAPS];
+};
+
+/* One row a map: its name in the object, and the layout that its pin's name carries. */
+struct dataplane_map_row {
+    const char *name;
+    uint32_t layout;
+    uint32_t key_size, value_size; /* of one entry, as the agent sees it */
+};
+extern const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS];
+
+#define PIN_PATH 512
+/* "DIR/NAME_vLAYOUT"; -ENAMETOOLONG. */
+int pin_path(const char *dir, const char *name, uint32_t layout, char ret_path[PIN_PATH]);
+
+/* Makes `dir` on a BPF file system, mounting /sys/fs/bpf if need be; `err` says what is missing. */
+int pin_dir_make(const char *dir, struct buf *err);
+/* Removes pins that no map of this build has. */
+int pin_dir_clean(const char *dir);
+
+#endif
