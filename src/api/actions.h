@@ -77,6 +77,9 @@ struct security_group *security_group_create(struct call *c, const struct vpc *v
 /* A rule with a new id at the end of the group's list; NULL when memory is short. */
 struct sg_rule *security_group_add_rule(struct security_group *g);
 
+/* A group of the default VPC by its name; NULL with the error set. */
+const struct security_group *security_group_named(struct call *c, const char *name);
+
 /* sgset.c: the number of a set of groups in its VPC; counts the set's users. 0 or an error. */
 int sgset_take(struct call *c, const struct vpc *v, const struct list *groups, int64_t *ret_number);
 void sgset_drop(struct call *c, const char *vpc_id, int64_t number);

@@ -6,13 +6,11 @@
 #include "http/http.h"
 #include "model/index.h"
 
-#define AUTH_TEXT 128
-
 struct identity {
     uint64_t account;
-    char access_key[AUTH_TEXT];
-    char region[64];  /* of the signature's scope, as given */
-    char service[32]; /* "ec2", "sts", "iam" */
+    char access_key[129];
+    char region[65];  /* of the signature's scope, as given */
+    char service[33]; /* "ec2", "sts", "iam" */
 };
 
 struct auth_error {

@@ -195,10 +195,7 @@ void desc_clear(const struct desc *d, void *obj) {
             desc_clear(f->sub, p);
             break;
         case FT_LIST:
-            for (uint32_t k = 0; k < l->n; k++)
-                desc_clear(f->sub, (char *)l->items + k * f->sub->size);
-            free(l->items);
-            *l = (struct list){0};
+            desc_clear_list(f->sub, l);
             break;
         default:
             break;

@@ -148,6 +148,8 @@ void field_text(const struct field *f, const struct look *look, const void *obj,
 
 /* Frees everything that obj owns, and zeroes it. The memory of obj itself stays the caller's. */
 void desc_clear(const struct desc *d, void *obj);
+/* The same for all items of a list, and the list. */
+void desc_clear_list(const struct desc *item, struct list *l);
 
 /* Deep copy into zeroed or uninitialised memory; 0 or -ENOMEM (dst is then cleared). */
 int desc_copy(const struct desc *d, void *dst, const void *src);
