@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an instance sees of the host's files.
+ *
+ * All of them, with the rights of a user that owns none, but for:
+ *
+ *     the state directory   an empty, read-only file system over it
+ *     /run                  an own, empty one: no socket of the host's services, no /run/netns
+ *     /dev                  an own one with the harmless nodes, terminals and shared memory
+ *     /proc, /sys           of the instance's own pid and network namespaces; with that no bpffs,
+ *                           tracefs or debugfs, which are mounted below the host's /sys
+ *
+ * Everything is arranged by root of the machine, in a mount namespace (1) that belongs to the
+ * machine's user namespace. The instance then gets a copy (2) that belongs to its own. The kernel
+ * locks what is copied that way: root inside can neither unmount nor remount anything of it, and
+ * the host's own /proc, /sys, /dev are not even there underneath, for they were unmounted in (1).
+ * Mounts that hold network namespaces of other instances are dropped, or they would live on here.
+ */
+#include "agent/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *drop_namespaces(void) {
+    char line[PATH_MAX + 1024];
+    FILE *f;
+
+    /* Each pass changes the table that it reads: again until a pass found nothing. */
+    for (int pass = 0; pass < 64; pass++) {
+        int dropped = 0;
+
+        f = fopen("/proc/self/mountinfo", "re");
+        if (!f)
+            return "/proc/self/mountinfo";
+        while (fgets(line, sizeof(line), f)) {
+            char *dash = strstr(line, " - "), path[PATH_MAX];
+
+            if (!dash || strncmp(dash, " - nsfs ", 8) != 0)
+                continue;
+            if (sscanf(line, "%*s %*s %*s %*s %4095s", path) == 1 && !strchr(path, '\\') &&
+                umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+                dropped++;
+        }
+        fclose(f);
+        if (!dropped)
+            return NULL;
+    }
+    return NULL;
+}
+
+static const char *make_dev(const char *dev) {
+    static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    static const struct {
+        const char *to, *name;
+    } links[] = {
+        {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
+        {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
+    };
+    char path[256], from[64];
+
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes) + 1; i++) {
+        const char *name = i < sizeof(nodes) / sizeof(*nodes) ? nodes[i] : "net/tun";
+        int fd;
+
+        snprintf(from, sizeof(from), "/dev/%s", name);
+        snprintf(path, sizeof(path), "%s/%s", dev, name);
+        if (strchr(name, '/')) {
+            char dir[256];
+
+            snprintf(dir, sizeof(dir), "%s/net", dev);
+            if (access(from, F_OK) < 0 || mkdir(dir, 0755) < 0)
+                continue;
+        }
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return "/dev";
+        close(fd);
+        if (mount(from, path, NULL, MS_BIND, NULL) < 0)
+            return name;
+    }
+    for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dev, links[i].name);
+        if (symlink(links[i].to, path) < 0)
+            return "/dev";
+    }
+    snprintf(path, sizeof(path), "%s/pts", dev);
+    if (mkdir(path, 0755) < 0 || mount("devpts", path, "devpts", MS_NOSUID | MS_NOEXEC,
+                                       "newinstance,ptmxmode=0666,mode=0620") < 0)
+        return "/dev/pts";
+    snprintf(path, sizeof(path), "%s/shm", dev);
+    if (mkdir(path, 0755) < 0 ||
+        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=64m") < 0)
+        return "/dev/shm";
+    return NULL;
+}
+
+/* A mount point that may not be there, or not be one. */
+static void drop(const char *path) {
+    while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        continue;
+}
+
+const char *mounts_hide(const char *hide, uid_t base) {
+    const char *bad;
+    char options[96];
+
+    if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+        return "/";
+    bad = drop_namespaces();
+    if (bad)
+        return bad;
+
+    snprintf(options, sizeof(options), "mode=755,uid=%u,gid=%u,size=64m", base, base);
+    drop("/run");
+    if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+        return "/run";
+
+    snprintf(options, sizeof(options), "mode=755,uid=%u,gid=%u,size=1m", base, base);
+    if (mkdir("/run/dev", 0755) < 0 || mount("tmpfs", "/run/dev", "tmpfs", MS_NOSUID, options) < 0)
+        return "/dev";
+    bad = make_dev("/run/dev");
+    if (bad)
+        return bad;
+    drop("/dev");
+    if (mount("/run/dev", "/dev", NULL, MS_MOVE, NULL) < 0 || rmdir("/run/dev") < 0)
+        return "/dev";
+
+    /* Last: it may lie below one of the others, and then is not there to be covered. */
+    if (access(hide, F_OK) == 0 &&
+        mount("tmpfs", hide, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "mode=555,size=4k") < 0)
+        return hide;
+    return NULL;
+}
+
+const char *mounts_views(void) {
+    drop("/proc");
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return "/proc";
+    drop("/sys");
+    if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) < 0)
+        return "/sys";
+    return NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent must know of an instance after its own death: a small file
+ * STATE/agent/instances/ID, written before the instance does anything.
+ *
+ * A process is named by boot, pid and start time; all three agree, or it is another one.
+ */
+#ifndef VPCD_AGENT_RECORD_H
+#define VPCD_AGENT_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define INSTANCE_ID_SIZE 32
+
+struct record {
+    char id[INSTANCE_ID_SIZE];
+    unsigned slot;  /* which range of user ids */
+    pid_t pid;      /* 0: made, not started */
+    uint64_t start; /* of the process, in clock ticks since the boot */
+    char boot[37];
+    bool gone; /* user data was started */
+};
+
+/* "i-" and up to 17 hexadecimal digits: what may become a file name, a host name, a cgroup. */
+bool record_id_valid(const char *id);
+
+int record_write(const char *dir, const struct record *record);
+int record_read(const char *dir, const char *id, struct record *ret_record); /* -EBADMSG */
+int record_remove(const char *dir, const char *id);                          /* fine when absent */
+
+/* The text form, for the two above and the tests. */
+int record_parse(const char *text, struct record *ret_record);
+int record_format(const struct record *record, char *out, size_t size);
+
+/* Calls `each` for every record of `dir`; unreadable ones are left out. Removes nothing. */
+int record_each(const char *dir, int (*each)(const struct record *record, void *arg), void *arg);
+
+int boot_id(char out[37]);
+/* Field 22 of /proc/PID/stat; -ESRCH when there is no such process. */
+int process_start(pid_t pid, uint64_t *ret_start);
+/* A pidfd of the very process, or -ESRCH. */
+int process_open(const struct record *record);
+
+#endif
