@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compiling: one unit of the model to the map entries that put it into force. Pure functions of an
+ * index; which units to compile again after a change is depend.h's matter, in which order their
+ * entries are published plan.h's.
+ *
+ * All append to `out` and return 0 or -errno: of `number_of`, -ENOMEM, or what is said below. After
+ * an error the content of `out` means nothing.
+ */
+#ifndef VPCD_RULES_COMPILE_H
+#define VPCD_RULES_COMPILE_H
+
+#include "abi/maps.h"
+#include "model/account.h"
+#include "model/network_interface.h"
+#include "model/route_table.h"
+#include "model/vpc.h"
+#include "rules/entry.h"
+
+struct compile_env {
+    int (*number_of)(void *data, enum number_kind kind, const char *id, uint32_t *ret_number);
+    bool (*on_host)(void *data, const struct index *ix, const struct network_interface *eni);
+    void *data;
+};
+
+/* The rules of all groups of the set, under a table number: rule_tables, rule_addrs, rule_ports,
+ * rule_sets. -E2BIG: more than RULE_BITS rules in a direction and family. */
+int compile_rules(const struct index *ix, const struct sgset *set, uint32_t table,
+                  struct entries *out);
+
+/* A route table, under a table number: routes. */
+int compile_routes(const struct index *ix, const struct compile_env *env,
+                   const struct route_table *t, uint32_t table, struct entries *out);
+
+/* subnets: one entry, naming the number of its route table (0: none). */
+int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
+                   uint32_t route_table, struct entries *out);
+
+/* enis, addrs, publics; nothing unless the interface is attached to an instance on this host.
+ * `sg_table` 0: nothing is allowed. */
+int compile_eni(const struct index *ix, const struct compile_env *env,
+                const struct network_interface *eni, uint32_t sg_table, struct entries *out);
+
+/* acl_in and acl_out of a subnet whose ACL does not allow all: the data plane refuses what it
+ * cannot judge. */
+#define COMPILE_ACL_REFUSE UINT32_MAX
+
+struct abi_addr compile_addr(const struct ip *ip);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the path of a packet consults beside rules: interfaces, addresses, subnets, routes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/index.h"
+#include "model/network_acl.h"
+#include "rules/compile.h"
+
+struct abi_addr compile_addr(const struct ip *ip) {
+    struct abi_addr a;
+
+    memcpy(a.b, ip->b, sizeof(a.b));
+    return a;
+}
+
+/* 1. A route's kind by its target; what this version cannot forward to has its kind all the same,
+ *    for the drop reason, as long as it is a kind that the data plane has a name for.
+ * 2. A target of a kind that works, but that is gone, is a blackhole. */
+static const struct {
+    const char *prefix;
+    uint32_t kind;
+    bool works;
+} targets[] = {
+    {"local", ROUTE_LOCAL, true}, {"igw-", ROUTE_IGW, true},    {"eni-", ROUTE_ENI, true},
+    {"nat-", ROUTE_NAT, false},   {"eigw-", ROUTE_EIGW, false}, {"pcx-", ROUTE_PCX, false},
+    {"vgw-", ROUTE_VGW, false},
+};
+
+static int route_target(const struct index *ix, const struct compile_env *env,
+                        const struct route_table *t, const struct route *r,
+                        struct route_value *ret) {
+    struct route_value v = {.kind = ROUTE_BLACKHOLE};
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        if (strncmp(r->target, targets[i].prefix, strlen(targets[i].prefix)) != 0)
+            continue;
+        if (!targets[i].works || route_is_active(ix, t, r))
+            v.kind = targets[i].kind;
+    }
+    if (v.kind == ROUTE_ENI) {
+        int error = env->number_of(env->data, NUMBER_ENI, r->target, &v.target);
+
+        if (error < 0)
+            return error;
+    }
+    *ret = v;
+    return 0;
+}
+
+/* Between routes with the same prefix: local, then static, then propagated (VPC user guide, "Route
+ * priority"). They stand in this order in enum route_origin. */
+static bool route_is_beaten(const struct route_table *t, const struct route *r) {
+    struct cidr mine = cidr_mask(&r->cidr);
+
+    list_each (struct route, other, t->routes) {
+        struct cidr c = cidr_mask(&other->cidr);
+
+        if (other == r || !cidr_equal(&c, &mine))
+            continue;
+        if (other->origin < r->origin || (other->origin == r->origin && other < r))
+            return true;
+    }
+    return false;
+}
+
+int compile_routes(const struct index *ix, const struct compile_env *env,
+                   const struct route_table *t, uint32_t table, struct entries *out) {
+    list_each (struct route, r, t->routes) {
+        struct cidr c = cidr_mask(&r->cidr);
+        struct route_key key = {.prefixlen = ROUTE_PREFIX + c.len,
+                                .table = table,
+                                .family = c.ip.family,
+                                .addr = compile_addr(&c.ip)};
+        struct route_value value;
+        int error;
+
+        if (c.ip.family == IP_NONE || !r->target || route_is_beaten(t, r))
+            continue;
+        error = route_target(ix, env, t, r, &value);
+        if (error < 0)
+            return error;
+        entries_add(out, ENTRY_ROUTES, &key, &value);
+    }
+    return out->failed ? -ENOMEM : 0;
+}
+
+/* Whether the ACL lets everything of a family pass in a direction: no entry denies before one that
+ * allows all. */
+static bool acl_allows_all(const struct network_acl *acl, bool egress, uint8_t family) {
+    int64_t allows = ACL_RULE_LAST, denies = ACL_RULE_LAST;
+
+    list_each (struct acl_entry, e, acl->entries) {
+        if (e->egress != egress || e->cidr.ip.family != family)
+            continue;
+        if (!e->allow && e->number < denies)
+            denies = e->number;
+        if (e->allow && e->protocol < 0 && e->cidr.len == 0 && e->number < allows)
+            allows = e->number;
+    }
+    return allows < denies;
+}
+
+static uint32_t subnet_acl(const struct index *ix, const struct subnet *s, bool egress) {
+    const struct network_acl *acl;
+
+    if (!s->acl_id)
+        return 0;
+    acl = index_get(ix, KIND_NETWORK_ACL, s->o.scope, s->acl_id);
+    if (!acl || !acl_allows_all(acl, egress, IP_V4))
+        return COMPILE_ACL_REFUSE;
+    if (subnet_cidr6(s) && !acl_allows_all(acl, egress, IP_V6))
+        return COMPILE_ACL_REFUSE;
+    return 0;
+}
+
+int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
+                   uint32_t route_table, struct entries *out) {
+    const struct cidr *c6 = subnet_cidr6(s);
+    struct subnet_key key = {0};
+    struct subnet_value v = {.route_table = route_table,
+                             .acl_in = subnet_acl(ix, s, false),
+                             .acl_out = subnet_acl(ix, s, true),
+                             .v4 = compile_addr(&s->cidr.ip),
+                             .v4_len = s->cidr.len};
+    int r = env->number_of(env->data, NUMBER_SUBNET, s->o.id, &key.subnet);
+
+    if (r == 0)
+        r = env->number_of(env->data, NUMBER_VPC, s->vpc_id, &v.vpc);
+    if (r < 0)
+        return r;
+    if (c6) {
+        v.v6 = compile_addr(&c6->ip);
+        v.v6_len = c6->len;
+    }
+    entries_add(out, ENTRY_SUBNETS, &key, &v);
+    return out->failed ? -ENOMEM : 0;
+}
+
+/* A private address, and its public one where the VPC has an internet gateway. */
+static void compile_address(const struct addr_key *key, uint32_t eni, bool primary,
+                            const struct ip *public_ip, struct entries *out) {
+    struct addr_value v = {.eni = eni, .flags = primary ? ADDR_PRIMARY : 0};
+
+    if (public_ip) {
+        struct public_key public_key = {.family = public_ip->family,
+                                        .addr = compile_addr(public_ip)};
+        struct public_value public_value = {.vpc = key->vpc, .eni = eni, .private_addr = key->addr};
+
+        v.flags |= ADDR_HAS_PUBLIC;
+        v.public_addr = public_key.addr;
+        entries_add(out, ENTRY_PUBLICS, &public_key, &public_value);
+    }
+    entries_add(out, ENTRY_ADDRS, key, &v);
+}
+
+int compile_eni(const struct index *ix, const struct compile_env *env,
+                const struct network_interface *eni, uint32_t sg_table, struct entries *out) {
+    struct eni_key key = {0};
+    struct eni_value v = {.sgset = (uint32_t)eni->sgset,
+                          .sg_table = sg_table,
+                          .flags = eni->source_dest_check ? ENI_SRC_DST_CHECK : 0,
+                          .quota_flows = DEFAULT_QUOTA_FLOWS,
+                          .quota_half = DEFAULT_QUOTA_HALF,
+                          .quota_untracked = DEFAULT_QUOTA_UNTRACKED,
+                          .tcp_half_ms = DEFAULT_TCP_HALF_MS,
+                          .tcp_open_ms = DEFAULT_TCP_OPEN_MS,
+                          .tcp_closing_ms = DEFAULT_TCP_CLOSING_MS,
+                          .udp_single_ms = DEFAULT_UDP_SINGLE_MS,
+                          .udp_stream_ms = DEFAULT_UDP_STREAM_MS,
+                          .other_ms = DEFAULT_OTHER_MS};
+    struct cursor c;
+    bool internet;
+    int r;
+
+    if (!eni->instance_id || (env->on_host && !env->on_host(env->data, ix, eni)))
+        return 0;
+    if ((r = env->number_of(env->data, NUMBER_ENI, eni->o.id, &key.eni)) < 0 ||
+        (r = env->number_of(env->data, NUMBER_VPC, eni->vpc_id, &v.vpc)) < 0 ||
+        (r = env->number_of(env->data, NUMBER_SUBNET, eni->subnet_id, &v.subnet)) < 0)
+        return r;
+    memcpy(v.mac, eni->mac, sizeof(v.mac));
+    snprintf(v.id, sizeof(v.id), "%s", eni->o.id);
+    entries_add(out, ENTRY_ENIS, &key, &v);
+
+    internet = cursor_by(ix, &c, KIND_INTERNET_GATEWAY, IGW_BY_VPC, eni->vpc_id);
+    list_each (struct eni_address, a, eni->addresses) {
+        struct addr_key ak = {.vpc = v.vpc, .family = IP_V4, .addr = compile_addr(&a->ip)};
+        bool public = internet && a->public_ip.family == IP_V4;
+
+        compile_address(&ak, key.eni, a->primary, public ? &a->public_ip : NULL, out);
+    }
+    list_each (struct eni_address6, a, eni->addresses6) {
+        struct addr_key ak = {.vpc = v.vpc, .family = IP_V6, .addr = compile_addr(&a->ip)};
+
+        compile_address(&ak, key.eni, a == eni->addresses6.items, internet ? &a->ip : NULL, out);
+    }
+    return out->failed ? -ENOMEM : 0;
+}
