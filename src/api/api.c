@@ -28,8 +28,14 @@
 
 static const struct actions *const families[] = {
     &address_actions,
+    &eni_address_actions,
+    &eni_attachment_actions,
     &fact_actions,
+    &image_actions,
     &instance_actions,
+    &instance_attribute_actions,
+    &instance_run_actions,
+    &instance_state_actions,
     &instance_type_actions,
     &internet_gateway_actions,
     &network_acl_actions,

@@ -275,6 +275,7 @@ static const struct field eni_fields[] = {
     FIELD(15, FT_INT, ENI, device_index, NULL),
     FIELD(16, FT_TIME, ENI, attach_time, NULL, .filter = "attachment.attach-time"),
     FIELD(17, FT_BOOL, ENI, delete_on_termination, NULL),
+    FIELD(19, FT_BOOL, ENI, auto_public, NULL),
     {.type = FT_GET, .filter = "attachment.status", .get = get_attachment_status},
     {.type = FT_GET, .filter = "attachment.instance-owner-id", .get = get_attachment_owner},
     {.type = FT_GET, .filter = "attachment.device-index", .get = get_device_index},

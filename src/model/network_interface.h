@@ -40,6 +40,7 @@ struct network_interface {
     int64_t device_index;
     int64_t attach_time;
     bool delete_on_termination;
+    bool auto_public; /* the primary address gets a public one whenever its instance starts */
     struct list tags;
     struct blob unknown;
 };

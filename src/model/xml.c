@@ -112,13 +112,16 @@ static void field_scalar(struct xml *x, const struct field *f, const struct look
     }
 }
 
-void xml_fields(struct xml *x, const struct desc *d, const struct look *look, const void *obj) {
+void xml_fields_as(struct xml *x, const struct desc *d, const struct look *look, const void *obj,
+                   const char *element, const char *text) {
     for (uint16_t i = 0; i < d->n_fields; i++) {
         const struct field *f = &d->fields[i];
 
         if (!f->wire)
             continue;
-        if (f->type == FT_LIST || f->type == FT_STRS) {
+        if (element && strcmp(f->wire, element) == 0) {
+            xml_text(x, element, text);
+        } else if (f->type == FT_LIST || f->type == FT_STRS) {
             field_list(x, f, look, field_at(f, obj));
         } else if (f->type == FT_EMIT) {
             f->emit(x, look, obj);
@@ -132,4 +135,8 @@ void xml_fields(struct xml *x, const struct desc *d, const struct look *look, co
             field_scalar(x, f, look, obj);
         }
     }
+}
+
+void xml_fields(struct xml *x, const struct desc *d, const struct look *look, const void *obj) {
+    xml_fields_as(x, d, look, obj, NULL, NULL);
 }
