@@ -209,6 +209,13 @@ void desc_clear(const struct desc *d, void *obj) {
     }
 }
 
+void desc_clear_list(const struct desc *item, struct list *l) {
+    for (uint32_t i = 0; i < l->n; i++)
+        desc_clear(item, (char *)l->items + i * item->size);
+    free(l->items);
+    *l = (struct list){0};
+}
+
 static int blob_copy(struct blob *b) {
     uint8_t *data = NULL;
 
