@@ -119,19 +119,35 @@ static int on_busy(void *arg, int count) {
     return count < BUSY_MS * 1000 / BUSY_PAUSE_US;
 }
 
-/* The file is made here, because SQLite would make it with the umask's mode; -wal and -shm follow
- * it. */
+/*
+ * The file is made here, because SQLite would make it with the umask's mode; -wal and -shm follow
+ * it. One that is there is not opened but by SQLite: closing any descriptor of it drops the locks
+ * of all handles in the process.
+ */
+static int make_file(const char *dir, const char *path) {
+    _close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    _close_ int dirfd = -1;
+    struct stat st;
+
+    if (fd < 0 && errno != EEXIST)
+        return -errno;
+    if (fd < 0)
+        return lstat(path, &st) < 0    ? -errno
+               : !S_ISREG(st.st_mode)  ? -ELOOP
+               : chmod(path, 0600) < 0 ? -errno
+                                       : 0;
+    dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dirfd < 0 || fsync(dirfd) < 0 ? -errno : 0;
+}
+
 static int open_file(struct sqlite_store *s, const char *dir, char error[STORE_TEXT]) {
     char path[PATH_MAX];
-    _close_ int fd = -1;
-    int rc;
+    int rc, r;
 
     if (snprintf(path, sizeof(path), "%s/vpcd.db", dir) >= (int)sizeof(path))
         return -ENAMETOOLONG;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fchmod(fd, 0600) < 0) {
-        int r = -errno;
-
+    r = make_file(dir, path);
+    if (r < 0) {
         snprintf(error, STORE_TEXT, "%.150s: %s", path, strerror(-r));
         return r;
     }
