@@ -3,6 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -10,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/ip.h"
+#include "base/lock.h"
 #include "base/text.h"
 
 static struct cidr C(const char *s) {
@@ -125,10 +130,36 @@ static void numbers(void **state) {
     assert_string_equal(time_format(1700000000123, out), "2023-11-14T22:13:20.123Z");
 }
 
+static void locks(void **state) {
+    char dir[] = "/tmp/vpcd-lock-XXXXXX", path[64];
+    pid_t pid = 0;
+    int fd;
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    assert_int_equal(lock_holder(path), 0);
+    fd = lock_take(path);
+    assert_true(fd >= 0);
+    assert_int_equal(lock_take(path), -EWOULDBLOCK);
+    assert_int_equal(lock_holder(path), getpid());
+    {
+        _close_ int holder = lock_holder_open(path, &pid);
+
+        assert_true(holder >= 0);
+        assert_int_equal(pid, getpid());
+    }
+    close(fd);
+    assert_int_equal(lock_holder(path), 0);
+    assert_int_equal(lock_holder_open(path, &pid), -ESRCH);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cidr_text), cmocka_unit_test(cidr_sets), cmocka_unit_test(wildcards),
-        cmocka_unit_test(base64),    cmocka_unit_test(buffers),   cmocka_unit_test(numbers),
+        cmocka_unit_test(locks),     cmocka_unit_test(cidr_text), cmocka_unit_test(cidr_sets),
+        cmocka_unit_test(wildcards), cmocka_unit_test(base64),    cmocka_unit_test(buffers),
+        cmocka_unit_test(numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
