@@ -31,7 +31,7 @@ static int check(const struct exec_spec *spec, size_t *ret_args) {
     return 0;
 }
 
-int exec_start(struct instances *all, const struct instance *instance, const struct exec_spec *spec,
+int exec_start(struct guests *all, const struct guest *guest, const struct exec_spec *spec,
                pid_t *ret_pid) {
     char program[] = "vpc-instance", verb[] = "exec", tty[] = "tty", pipes[] = "pipes",
          root[] = "/";
@@ -44,13 +44,13 @@ int exec_start(struct instances *all, const struct instance *instance, const str
 
     if (r < 0)
         return r;
-    if (instance->pidfd < 0)
+    if (guest->pidfd < 0)
         return -ESRCH;
     if (all->program < 0)
         all->program = program_open();
     if (all->program < 0)
         return all->program;
-    snprintf(id, sizeof(id), "%s", instance->record.id);
+    snprintf(id, sizeof(id), "%s", guest->record.id);
     cwd = strdup(spec->cwd ? spec->cwd : root);
     argv = calloc(n + 6, sizeof(*argv));
     if (!cwd || !argv || asprintf(&term, "TERM=%s", spec->term ? spec->term : "dumb") < 0) {
@@ -68,7 +68,7 @@ int exec_start(struct instances *all, const struct instance *instance, const str
     const struct program_fd fds[] = {
         {spec->stdio[0], 0},       {spec->stdio[1], 1},
         {spec->stdio[2], 2},       {spec->connection, INSIDE_FD_TALK},
-        {group, INSIDE_FD_CGROUP}, {instance->pidfd, INSIDE_FD_A},
+        {group, INSIDE_FD_CGROUP}, {guest->pidfd, INSIDE_FD_A},
     };
     char *env[] = {term, NULL};
 

@@ -11,7 +11,7 @@
 #ifndef VPCD_AGENT_EXEC_H
 #define VPCD_AGENT_EXEC_H
 
-#include "agent/instance.h"
+#include "agent/guest.h"
 
 #define EXEC_ARGS_MAX 1024
 #define EXEC_BYTES_MAX (128 * 1024)
@@ -27,7 +27,7 @@ struct exec_spec {
 
 /* -ESRCH: the instance does not run. -EISDIR: a descriptor is a directory, by which the command
  * would leave the instance. The descriptors stay the caller's. The child is to be waited for. */
-int exec_start(struct instances *all, const struct instance *instance, const struct exec_spec *spec,
+int exec_start(struct guests *all, const struct guest *guest, const struct exec_spec *spec,
                pid_t *ret_pid);
 
 #endif

@@ -341,7 +341,7 @@ void guest_forget(struct guests *all, struct guest *guest) {
     record_remove(all->dir, guest->record.id);
     snprintf(path, sizeof(path), "%s/%s", all->console, guest->record.id);
     unlink(path);
-    guest_free(instance);
+    guest_free(guest);
 }
 
 int guests_destroy_all(struct guests *all, int ms) {

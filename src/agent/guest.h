@@ -22,7 +22,7 @@
 #include "link/owner.h"
 
 struct guest {
-    LIST_ENTRY(instance) link;
+    LIST_ENTRY(guest) link;
     struct record record;
     int pidfd;     /* readable when the instance has ended; -1: it has */
     int netns_fd;  /* -1: it has ended */

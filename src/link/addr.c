@@ -108,7 +108,8 @@ int addr_list(struct rtnl *rtnl, int ifindex, struct cidr **ret_addrs, size_t *r
 
 /* ---- routes ---- */
 
-static struct nlmsghdr *route_request(void *buf, int type, int flags, const struct route *route) {
+static struct nlmsghdr *route_request(void *buf, int type, int flags,
+                                      const struct link_route *route) {
     struct nlmsghdr *msg = rtnl_request(buf, type, flags);
     struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
     uint32_t table = route->table ? route->table : RT_TABLE_MAIN;
@@ -133,13 +134,13 @@ static struct nlmsghdr *route_request(void *buf, int type, int flags, const stru
     return msg;
 }
 
-int route_replace(struct rtnl *rtnl, const struct route *route) {
+int route_replace(struct rtnl *rtnl, const struct link_route *route) {
     char buf[RTNL_REQUEST_SIZE];
 
     return rtnl_do(rtnl, route_request(buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route));
 }
 
-int route_delete(struct rtnl *rtnl, const struct route *route) {
+int route_delete(struct rtnl *rtnl, const struct link_route *route) {
     char buf[RTNL_REQUEST_SIZE];
 
     return rtnl_do(rtnl, route_request(buf, RTM_DELROUTE, 0, route));
@@ -149,14 +150,14 @@ struct overlap {
     const struct cidr *pool;
     int except;
     bool found;
-    struct route route;
+    struct link_route route;
 };
 
 static int compare_route(const struct nlmsghdr *msg, void *arg) {
     const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
     const struct nlattr *at[RTA_TABLE + 1];
     struct overlap *o = arg;
-    struct route route = {.to.len = rt->rtm_dst_len};
+    struct link_route route = {.to.len = rt->rtm_dst_len};
 
     if (msg->nlmsg_type != RTM_NEWROUTE || o->found || rt->rtm_dst_len == 0 ||
         (rt->rtm_flags & RTM_F_CLONED) || rt->rtm_type == RTN_MULTICAST)
@@ -176,7 +177,7 @@ static int compare_route(const struct nlmsghdr *msg, void *arg) {
 }
 
 int route_find_overlap(struct rtnl *rtnl, const struct cidr *pool, int except_ifindex,
-                       struct route *ret_route) {
+                       struct link_route *ret_route) {
     struct overlap o = {.pool = pool, .except = except_ifindex};
     char buf[RTNL_REQUEST_SIZE];
     int r;

@@ -18,7 +18,7 @@ int addr_delete(struct rtnl *rtnl, int ifindex, const struct cidr *addr);
 /* The device's addresses; the caller frees the array. */
 int addr_list(struct rtnl *rtnl, int ifindex, struct cidr **ret_addrs, size_t *ret_n);
 
-struct route {
+struct link_route {
     struct cidr to; /* length 0: the default route of the family */
     struct ip via;  /* IP_NONE: on-link */
     struct ip from; /* preferred source; IP_NONE: the kernel's choice */
@@ -27,15 +27,16 @@ struct route {
     uint32_t table;  /* 0: main */
 };
 
-int route_replace(struct rtnl *rtnl, const struct route *route);
-int route_delete(struct rtnl *rtnl, const struct route *route); /* -ESRCH when it is not there */
+int route_replace(struct rtnl *rtnl, const struct link_route *route);
+int route_delete(struct rtnl *rtnl,
+                 const struct link_route *route); /* -ESRCH when it is not there */
 
 /*
  * Looks for a route (of any table, own addresses among them) that shares addresses with `pool`,
  * default routes and those through `except_ifindex` (0: none) left out. 1 and the route, or 0.
  */
 int route_find_overlap(struct rtnl *rtnl, const struct cidr *pool, int except_ifindex,
-                       struct route *ret_route);
+                       struct link_route *ret_route);
 
 /* Packets from `from` consult `table`; `priority` names the rule. Present already is fine. */
 int rule_add(struct rtnl *rtnl, const struct cidr *from, uint32_t table, uint32_t priority);

@@ -12,11 +12,11 @@
 /* The own routing table of interface N, and the priority of the rules that lead to it. */
 #define TABLE_BASE 10000
 
-static struct cidr cidr_of(const struct eni_address *a) {
+static struct cidr cidr_of(const struct plug_address *a) {
     return (struct cidr){.ip = a->ip, .len = a->ip.family == IP_V4 ? a->subnet_len : 128};
 }
 
-static struct ip router_of(const struct eni_address *a) {
+static struct ip router_of(const struct plug_address *a) {
     static const struct ip router6 = {.family = IP_V6, .b = {0xfe, 0x80, [15] = 1}};
     struct cidr c = cidr_of(a);
 
@@ -28,11 +28,11 @@ static struct ip router_of(const struct eni_address *a) {
 
 /* Default routes for the family of `a`, its primary address. */
 static int add_routes(struct rtnl *inside, int ifindex, unsigned device,
-                      const struct eni_address *a) {
-    struct route route = {.ifindex = ifindex,
-                          .to.ip.family = a->ip.family,
-                          .via = router_of(a),
-                          .metric = METRIC_BASE + device};
+                      const struct plug_address *a) {
+    struct link_route route = {.ifindex = ifindex,
+                               .to.ip.family = a->ip.family,
+                               .via = router_of(a),
+                               .metric = METRIC_BASE + device};
     struct cidr subnet = cidr_of(a);
     int r = route_replace(inside, &route);
 
@@ -40,7 +40,7 @@ static int add_routes(struct rtnl *inside, int ifindex, unsigned device,
         return r;
     route.table = TABLE_BASE + device;
     if (a->ip.family == IP_V4) {
-        struct route link = {
+        struct link_route link = {
             .ifindex = ifindex, .to = cidr_mask(&subnet), .from = a->ip, .table = route.table};
 
         r = route_replace(inside, &link);
@@ -48,11 +48,11 @@ static int add_routes(struct rtnl *inside, int ifindex, unsigned device,
     return r < 0 ? r : route_replace(inside, &route);
 }
 
-static int add_addresses(struct rtnl *inside, int ifindex, const struct eni_spec *spec) {
+static int add_addresses(struct rtnl *inside, int ifindex, const struct plug_spec *spec) {
     bool routed4 = false, routed6 = false;
 
     for (size_t i = 0; i < spec->n_addrs; i++) {
-        const struct eni_address *a = &spec->addrs[i];
+        const struct plug_address *a = &spec->addrs[i];
         struct cidr c = cidr_of(a);
         bool *routed = a->ip.family == IP_V4 ? &routed4 : &routed6;
         int r = addr_add(inside, ifindex, &c);
@@ -75,7 +75,7 @@ static int add_addresses(struct rtnl *inside, int ifindex, const struct eni_spec
     return 0;
 }
 
-static int set_up_inside(int netns_fd, int ifindex, const struct eni_spec *spec) {
+static int set_up_inside(int netns_fd, int ifindex, const struct plug_spec *spec) {
     struct cidr local = {.ip.family = IP_V6, .len = 64};
     _rtnl_ struct rtnl *inside = NULL;
     int r = rtnl_open(netns_fd, &inside);
@@ -93,7 +93,7 @@ static int set_up_inside(int netns_fd, int ifindex, const struct eni_spec *spec)
 }
 
 int eni_plug(const struct owner *owner, struct rtnl *rtnl, int netns_fd,
-             const struct eni_spec *spec, int *ret_ifindex) {
+             const struct plug_spec *spec, int *ret_ifindex) {
     char name[IFNAMSIZ], inner[IFNAMSIZ], alias[LINK_ALIAS_SIZE];
     struct veth_end end = {.name = owner_eni_name(owner, spec->number, name), .netns_fd = -1};
     struct veth_end peer = {.name = inner, .netns_fd = netns_fd, .mac = spec->mac};
@@ -138,8 +138,8 @@ int eni_unplug(struct rtnl *rtnl, int ifindex) {
     return r == -ENODEV ? 0 : r;
 }
 
-int eni_readdress(struct rtnl *rtnl, int ifindex, int netns_fd, const struct eni_address *old,
-                  size_t n_old, const struct eni_spec *spec) {
+int eni_readdress(struct rtnl *rtnl, int ifindex, int netns_fd, const struct plug_address *old,
+                  size_t n_old, const struct plug_spec *spec) {
     _rtnl_ struct rtnl *inside = NULL;
     struct link_info link;
     int r = link_get_index(rtnl, ifindex, &link);

@@ -23,24 +23,24 @@
 #define ENI_MTU 9001
 #define ENI_ADDRS_MAX 256
 
-struct eni_address {
+struct plug_address {
     struct ip ip;
     uint8_t subnet_len; /* IPv4: the subnet's prefix length; IPv6: not used */
 };
 
-struct eni_spec {
-    const char *id;                  /* eni-... */
-    uint32_t number;                 /* 1 to OWNER_ENI_MAX */
-    unsigned device;                 /* index: eth<device> */
-    uint8_t mac[6];                  /* of the inner end */
-    uint32_t mtu;                    /* 0: ENI_MTU */
-    const struct eni_address *addrs; /* the first of a family is its primary one */
-    size_t n_addrs;                  /* up to ENI_ADDRS_MAX */
+struct plug_spec {
+    const char *id;                   /* eni-... */
+    uint32_t number;                  /* 1 to OWNER_ENI_MAX */
+    unsigned device;                  /* index: eth<device> */
+    uint8_t mac[6];                   /* of the inner end */
+    uint32_t mtu;                     /* 0: ENI_MTU */
+    const struct plug_address *addrs; /* the first of a family is its primary one */
+    size_t n_addrs;                   /* up to ENI_ADDRS_MAX */
 };
 
 /* Makes the pair and sets the inside up. -EEXIST when the host end exists. */
 int eni_plug(const struct owner *owner, struct rtnl *rtnl, int netns_fd,
-             const struct eni_spec *spec, int *ret_ifindex);
+             const struct plug_spec *spec, int *ret_ifindex);
 
 /* The filter is attached: packets may go. */
 int eni_open(struct rtnl *rtnl, int ifindex);
@@ -50,7 +50,7 @@ int eni_unplug(struct rtnl *rtnl, int ifindex);
 
 /* The inside again, after the interface's addresses changed from `old` to those of `spec`. Routes
  * and addresses that the instance made itself stay. */
-int eni_readdress(struct rtnl *rtnl, int ifindex, int netns_fd, const struct eni_address *old,
-                  size_t n_old, const struct eni_spec *spec);
+int eni_readdress(struct rtnl *rtnl, int ifindex, int netns_fd, const struct plug_address *old,
+                  size_t n_old, const struct plug_spec *spec);
 
 #endif

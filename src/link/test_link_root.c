@@ -39,9 +39,9 @@ static struct cidr C(const char *s) {
     return c;
 }
 
-static struct eni_address
+static struct plug_address
 A(const char *s, uint8_t len) {
-    struct eni_address a = {.subnet_len = len};
+    struct plug_address a = {.subnet_len = len};
 
     assert_int_equal(ip_parse(s, &a.ip), 0);
     return a;
@@ -93,17 +93,17 @@ static void source_for(const char *to, char out[IP_TEXT]) {
 }
 
 static void eni_life(void **state) {
-    struct eni_address first[] = {A("10.1.2.4", 24), A("10.1.2.9", 24), A("2001:db8:1::4", 64)};
-    struct eni_address later[] = {A("10.1.2.4", 24), A("10.1.2.10", 24), A("2001:db8:1::5", 64)};
-    struct eni_address second[] = {A("10.1.3.4", 24)};
-    struct eni_spec spec = {
+    struct plug_address first[] = {A("10.1.2.4", 24), A("10.1.2.9", 24), A("2001:db8:1::4", 64)};
+    struct plug_address later[] = {A("10.1.2.4", 24), A("10.1.2.10", 24), A("2001:db8:1::5", 64)};
+    struct plug_address second[] = {A("10.1.3.4", 24)};
+    struct plug_spec spec = {
         .id = "eni-7", .number = 7, .mac = {2, 1, 2, 3, 4, 5}, .addrs = first, .n_addrs = 3};
-    struct eni_spec spec1 = {.id = "eni-8",
-                             .number = 8,
-                             .device = 1,
-                             .mac = {2, 1, 2, 3, 4, 6},
-                             .addrs = second,
-                             .n_addrs = 1};
+    struct plug_spec spec1 = {.id = "eni-8",
+                              .number = 8,
+                              .device = 1,
+                              .mac = {2, 1, 2, 3, 4, 6},
+                              .addrs = second,
+                              .n_addrs = 1};
     _rtnl_ struct rtnl *inside = NULL;
     _free_ struct link_info *links = NULL;
     struct link_info link, eth;
@@ -172,8 +172,8 @@ static void note_gone(int ifindex, const char *name, void *arg) {
 }
 
 static void instance_deletes_its_device(void **state) {
-    struct eni_address addr[] = {A("10.1.2.4", 24)};
-    struct eni_spec spec = {
+    struct plug_address addr[] = {A("10.1.2.4", 24)};
+    struct plug_spec spec = {
         .id = "eni-7", .number = 7, .mac = {2, 1, 2, 3, 4, 5}, .addrs = addr, .n_addrs = 1};
     _rtnl_ struct rtnl *inside = NULL;
     struct link_monitor *monitor;
@@ -252,8 +252,8 @@ static void uplink(void **state) {
 }
 
 static void many(void **state) {
-    struct eni_address addr[] = {A("10.1.2.4", 24)};
-    struct eni_spec spec = {.id = "eni-7", .mac = {2, 1, 2, 3, 4, 5}, .addrs = addr, .n_addrs = 1};
+    struct plug_address addr[] = {A("10.1.2.4", 24)};
+    struct plug_spec spec = {.id = "eni-7", .mac = {2, 1, 2, 3, 4, 5}, .addrs = addr, .n_addrs = 1};
     _free_ struct link_info *links = NULL;
     int ifindex;
     size_t n;

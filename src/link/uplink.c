@@ -14,7 +14,7 @@ struct ip uplink_host_address(const struct cidr *pool) {
 }
 
 static int check_pool(struct rtnl *rtnl, const struct cidr *pool, int ours, char *ret_clash) {
-    struct route clash;
+    struct link_route clash;
     int r;
 
     if (!pool->ip.family)
@@ -88,7 +88,7 @@ int uplink_ensure(const struct owner *owner, struct rtnl *rtnl, const struct cid
 static int open_pool(struct rtnl *rtnl, int ifindex, const struct cidr *pool,
                      const struct ip *host) {
     struct cidr own = {.ip = *host, .len = (uint8_t)ip_bits(host->family)};
-    struct route route = {.to = *pool, .from = *host, .ifindex = ifindex};
+    struct link_route route = {.to = *pool, .from = *host, .ifindex = ifindex};
     int r;
 
     if (!pool->ip.family)

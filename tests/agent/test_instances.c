@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "agent/exec.h"
-#include "agent/instance.h"
+#include "agent/guest.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "link/netns.h"
@@ -38,33 +38,33 @@
 static const char *program_path;
 static char state_dir[64] = "/tmp/vpcd-test-XXXXXX";
 static struct owner owner;
-static struct instances all;
+static struct guests all;
 
-static struct instance *make(const char *id, const char *user_data) {
-    struct instance_spec spec = {.id = id,
-                                 .hostname = "ip-10-0-0-4",
-                                 .user_data = user_data,
-                                 .user_data_len = user_data ? strlen(user_data) : 0};
-    struct instance *in = NULL;
+static struct guest *make(const char *id, const char *user_data) {
+    struct guest_spec spec = {.id = id,
+                              .hostname = "ip-10-0-0-4",
+                              .user_data = user_data,
+                              .user_data_len = user_data ? strlen(user_data) : 0};
+    struct guest *in = NULL;
     char why[256] = "";
-    int r = instance_create(&all, &spec, &in, why, sizeof(why));
+    int r = guest_create(&all, &spec, &in, why, sizeof(why));
 
     if (r < 0)
         fail_msg("%s: %s", id, why);
     return in;
 }
 
-static void await_end(struct instance *in) {
+static void await_end(struct guest *in) {
     struct pollfd p = {.fd = in->pidfd, .events = POLLIN};
 
     assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
-static void destroy(struct instance *in) {
-    assert_int_equal(instance_kill(in), 0);
+static void destroy(struct guest *in) {
+    assert_int_equal(guest_kill(in), 0);
     await_end(in);
-    instance_ended(&all, in);
-    instance_forget(&all, in);
+    guest_ended(&all, in);
+    guest_forget(&all, in);
 }
 
 struct running {
@@ -72,7 +72,7 @@ struct running {
     pid_t pid;
 };
 
-static struct running begin(struct instance *in, const char *script) {
+static struct running begin(struct guest *in, const char *script) {
     char sh[] = "sh", c[] = "-c", text[4096];
     char *argv[] = {sh, c, text, NULL};
     struct exec_spec spec = {.argv = argv};
@@ -113,7 +113,7 @@ static void read_to_end(int fd, char *out, size_t size) {
 }
 
 /* Runs a shell script inside; its exit status, its output in `out`. */
-static int run(struct instance *in, const char *script, char *out, size_t size) {
+static int run(struct guest *in, const char *script, char *out, size_t size) {
     struct running r = begin(in, script);
     char reply[512];
     int status = -1;
@@ -130,7 +130,7 @@ static int run(struct instance *in, const char *script, char *out, size_t size) 
     return status;
 }
 
-static void assert_output(struct instance *in, const char *script, const char *want) {
+static void assert_output(struct guest *in, const char *script, const char *want) {
     char out[4096] = "";
 
     run(in, script, out, sizeof(out));
@@ -138,7 +138,7 @@ static void assert_output(struct instance *in, const char *script, const char *w
         fail_msg("%s: printed \"%s\", not \"%s\"", script, out, want);
 }
 
-static void assert_refused(struct instance *in, const char *script) {
+static void assert_refused(struct guest *in, const char *script) {
     char out[4096] = "";
     int status = run(in, script, out, sizeof(out));
 
@@ -147,7 +147,7 @@ static void assert_refused(struct instance *in, const char *script) {
 }
 
 /* Waits until `script` succeeds. */
-static void await(struct instance *in, const char *script) {
+static void await(struct guest *in, const char *script) {
     uint64_t until = mono_ns() + 10000000000u;
     char out[4096];
 
@@ -159,14 +159,14 @@ static void await(struct instance *in, const char *script) {
 /* ---- tests ---- */
 
 static void begins(void **state) {
-    struct instance *in = make(ID, NULL);
+    struct guest *in = make(ID, NULL);
     char why[256];
-    struct instance_spec again = {.id = ID};
+    struct guest_spec again = {.id = ID};
     _close_ int named = netns_open(ID);
 
     assert_true(named >= 0);
     assert_int_equal(netns_same(named, in->netns_fd), 1);
-    assert_int_equal(instance_create(&all, &again, &in, why, sizeof(why)), -EEXIST);
+    assert_int_equal(guest_create(&all, &again, &in, why, sizeof(why)), -EEXIST);
     assert_output(in, "id -u; id -g; hostname; echo $$ >/dev/null; cat /proc/1/comm",
                   "0\n0\nip-10-0-0-4\nvpc-instance\n");
     assert_output(in, "cat /sys/class/net/lo/operstate; ls /sys/class/net", "unknown\nlo\n");
@@ -182,7 +182,7 @@ static void begins(void **state) {
 }
 
 static void statuses(void **state) {
-    struct instance *in = make(ID, NULL);
+    struct guest *in = make(ID, NULL);
     char out[256];
 
     assert_int_equal(run(in, "exit 7", out, sizeof(out)), 7);
@@ -192,7 +192,7 @@ static void statuses(void **state) {
 }
 
 static void root_inside_is_nobody_outside(void **state) {
-    struct instance *in = make(ID, NULL), *other = make(OTHER, NULL);
+    struct guest *in = make(ID, NULL), *other = make(OTHER, NULL);
     char script[512], secret[128];
     int fd;
 
@@ -271,11 +271,11 @@ static void root_inside_is_nobody_outside(void **state) {
 }
 
 static void fork_bomb_is_bounded(void **state) {
-    struct instance_spec spec = {.id = ID, .limits.processes = 40};
-    struct instance *in;
+    struct guest_spec spec = {.id = ID, .limits.processes = 40};
+    struct guest *in;
     char why[256] = "", out[4096];
 
-    assert_int_equal(instance_create(&all, &spec, &in, why, sizeof(why)), 0);
+    assert_int_equal(guest_create(&all, &spec, &in, why, sizeof(why)), 0);
     /* Other user ids inside do not help: the limit is the whole range's. */
     run(in, "for i in $(seq 200); do setpriv --reuid $i sleep 100 & done >/dev/null 2>&1; exit 0",
         out, sizeof(out));
@@ -286,14 +286,14 @@ static void fork_bomb_is_bounded(void **state) {
 }
 
 static void user_data_runs_on_go(void **state) {
-    struct instance *in =
+    struct guest *in =
         make(ID, "#!/bin/sh\necho hello; echo $0 >&2\nid -u\ntouch /run/ran\nexit 3\n");
     _buf_ struct buf log = BUF_INIT;
     char path[256];
 
     assert_refused(in, "test -e /run/ran");
-    assert_int_equal(instance_go(&all, in), 0);
-    assert_int_equal(instance_go(&all, in), 0);
+    assert_int_equal(guest_go(&all, in), 0);
+    assert_int_equal(guest_go(&all, in), 0);
     await(in, "test -e /run/ran");
     snprintf(path, sizeof(path), "%s/%s", all.console, ID);
     for (uint64_t until = mono_ns() + 10000000000u; mono_ns() < until;) {
@@ -309,12 +309,12 @@ static void user_data_runs_on_go(void **state) {
 }
 
 static void console_is_bounded(void **state) {
-    struct instance *in =
+    struct guest *in =
         make(ID, "for i in $(seq 60000); do echo line $i; done; echo; touch /run/ran\n");
     _buf_ struct buf log = BUF_INIT;
     char path[256];
 
-    instance_go(&all, in);
+    guest_go(&all, in);
     await(in, "test -e /run/ran");
     snprintf(path, sizeof(path), "%s/%s", all.console, ID);
     for (uint64_t until = mono_ns() + 10000000000u; mono_ns() < until;) {
@@ -329,20 +329,20 @@ static void console_is_bounded(void **state) {
 }
 
 static void found_again(void **state) {
-    struct instance *in = make(ID, NULL), *dead = make(OTHER, NULL);
+    struct guest *in = make(ID, NULL), *dead = make(OTHER, NULL);
     unsigned slot = in->record.slot;
     pid_t pid = in->record.pid;
     char out[256];
 
-    assert_int_equal(instance_kill(dead), 0);
+    assert_int_equal(guest_kill(dead), 0);
     await_end(dead);
     netns_umount(ID);
-    instances_close(&all);
+    guests_close(&all);
     /* Another agent. */
-    assert_int_equal(instances_open(&owner, &all), 0);
+    assert_int_equal(guests_open(&owner, &all), 0);
     all.program = open(program_path, O_RDONLY | O_CLOEXEC);
-    in = instance_find(&all, ID);
-    dead = instance_find(&all, OTHER);
+    in = guest_find(&all, ID);
+    dead = guest_find(&all, OTHER);
     assert_non_null(in);
     assert_non_null(dead);
     assert_int_equal(in->record.pid, pid);
@@ -360,21 +360,21 @@ static void found_again(void **state) {
     slot = dead->record.slot;
     dead = make(OTHER, NULL);
     assert_int_equal(dead->record.slot, slot);
-    assert_int_equal(instances_destroy_all(&all, 10000), 0);
+    assert_int_equal(guests_destroy_all(&all, 10000), 0);
     assert_true(LIST_EMPTY(&all.list));
 }
 
 static void stops(void **state) {
-    struct instance *in = make(ID, "trap 'echo bye; exit 0' TERM; touch /run/ran; "
-                                   "while :; do sleep 0.05; done\n");
+    struct guest *in = make(ID, "trap 'echo bye; exit 0' TERM; touch /run/ran; "
+                                "while :; do sleep 0.05; done\n");
     _buf_ struct buf log = BUF_INIT;
     char path[256];
 
-    instance_go(&all, in);
+    guest_go(&all, in);
     await(in, "test -e /run/ran");
-    assert_int_equal(instance_stop(in), 0);
+    assert_int_equal(guest_stop(in), 0);
     await_end(in);
-    instance_ended(&all, in);
+    guest_ended(&all, in);
     snprintf(path, sizeof(path), "%s/%s", all.console, ID);
     assert_int_equal(read_file(path, 65536, &log), 0);
     assert_non_null(strstr(buf_str(&log), "bye\n"));
@@ -391,12 +391,12 @@ static void stops(void **state) {
         close(r.output);
         waitpid(r.pid, NULL, 0);
     }
-    instance_ended(&all, in);
-    instance_forget(&all, in);
+    guest_ended(&all, in);
+    guest_forget(&all, in);
 }
 
 static void exec_ends_with_its_caller(void **state) {
-    struct instance *in = make(ID, NULL);
+    struct guest *in = make(ID, NULL);
     struct running r = begin(in, "setsid sh -c 'echo $$ >/run/pid; exec sleep 1000' & "
                                  "(sh -c 'sleep 1000 & sleep 1000' &) ; sleep 1000");
     char out[256];
@@ -429,7 +429,7 @@ static void exec_ends_with_its_caller(void **state) {
 }
 
 static void directories_do_not_pass(void **state) {
-    struct instance *in = make(ID, NULL);
+    struct guest *in = make(ID, NULL);
     char text[] = "true";
     char *argv[] = {text, NULL};
     _close_ int dir = open("/", O_RDONLY | O_CLOEXEC);
@@ -442,21 +442,21 @@ static void directories_do_not_pass(void **state) {
 
 static int setup(void **state) {
     if (!mkdtemp(state_dir) || chmod(state_dir, 0755) < 0 || owner_of(state_dir, &owner) < 0 ||
-        instances_open(&owner, &all) < 0)
+        guests_open(&owner, &all) < 0)
         return -1;
     all.program = open(program_path, O_RDONLY | O_CLOEXEC);
     return all.program < 0 ? -1 : 0;
 }
 
 static int clean(void **state) {
-    instances_destroy_all(&all, 10000);
+    guests_destroy_all(&all, 10000);
     return 0;
 }
 
 static int teardown(void **state) {
     char command[128];
 
-    instances_close(&all);
+    guests_close(&all);
     cgroup_remove_all(owner.hash);
     snprintf(command, sizeof(command), "rm -rf %s", state_dir);
     return system(command);
