@@ -112,7 +112,7 @@ const struct network_interface *eni_create(struct call *c, const struct eni_wish
 int eni_delete(struct call *c, const struct network_interface *eni);
 int eni_set_groups(struct call *c, struct network_interface *eni, const struct list *groups);
 
-/* address.c */
+/* public_ip.c */
 /* A free address of the public pool, claimed by `owner`. 0 or InsufficientAddressCapacity. */
 int public_ip_allocate(struct call *c, const char *owner, struct ip *ret_ip);
 void public_ip_release(struct call *c, const struct ip *ip);

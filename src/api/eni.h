@@ -35,7 +35,11 @@ int eni_attach(struct call *c, const struct network_interface *eni,
 /* Takes it off its instance; public addresses that were given at launch go. */
 int eni_detach(struct call *c, const struct network_interface *eni);
 
-/* address.c: one address's association ends; an address given at launch is released. */
+/* public_ip.c */
+bool public_ip_usable(const struct cidr *pool, const struct ip *ip);
+/* Takes this address; false when somebody has it. */
+bool public_ip_claim(struct call *c, const struct ip *ip, const char *owner);
+/* One address's association ends; an address given at launch is released. */
 void public_ip_drop(struct call *c, struct eni_address *a);
 /* A public address for the primary private one, as subnets and RunInstances give them. */
 int public_ip_auto(struct call *c, struct network_interface *eni);
