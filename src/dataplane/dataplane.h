@@ -87,7 +87,12 @@ int dataplane_each(struct dataplane *dp, enum dataplane_map map, dataplane_each_
 int dataplane_number(struct dataplane *dp, enum number_kind kind, const char *id,
                      uint32_t *ret_number);
 
-/* Publishes: the VPC's flows look again. Makes the VPC's entry if there is none. */
+/* A number that nothing else has or will have: for a table's version. */
+int dataplane_number_new(struct dataplane *dp, uint32_t *ret_number);
+
+/* Makes the VPC's flows look again, without a change of its own: attach and detach do so. Whoever
+ * writes DATAPLANE_VPCS himself counts each generation up by one, from what he wrote or read last;
+ * the two do not disturb each other. */
 enum dataplane_gen {
     DATAPLANE_GEN_NET = 1, /* routes, ACLs, addresses, gateways */
     DATAPLANE_GEN_SG = 2,  /* groups */

@@ -51,32 +51,16 @@ int dataplane_each(struct dataplane *dp, enum dataplane_map map, dataplane_each_
     return errno == ENOENT ? 0 : -errno;
 }
 
-int dataplane_number(struct dataplane *dp, enum number_kind kind, const char *id,
-                     uint32_t *ret_number) {
-    struct number_key key = {.kind = (uint8_t)kind}, counter_key = {.kind = NUMBER_NEXT};
-    struct number_value value, counter = {0};
-    int r;
+int dataplane_number_new(struct dataplane *dp, uint32_t *ret_number) {
+    struct number_key key = {.kind = NUMBER_NEXT};
+    struct number_value counter = {0};
+    int r = dataplane_get(dp, DATAPLANE_NUMBERS, &key, &counter);
 
-    if (strlen(id) > sizeof key.id)
-        return -ENAMETOOLONG;
-    memcpy(key.id, id, strlen(id));
-    r = dataplane_get(dp, DATAPLANE_NUMBERS, &key, &value);
-    if (r == 0) {
-        *ret_number = value.number;
-        return 0;
-    }
-    if (r != -ENOENT)
-        return r;
-    r = dataplane_get(dp, DATAPLANE_NUMBERS, &counter_key, &counter);
     if (r < 0 && r != -ENOENT)
         return r;
     if (counter.number == UINT32_MAX)
         return -EOVERFLOW;
-    /* The counter first: a crash between the two loses a number and never gives one out twice. */
     counter.number++;
-    r = dataplane_put(dp, DATAPLANE_NUMBERS, &counter_key, &counter);
-    if (r < 0)
-        return r;
     r = dataplane_put(dp, DATAPLANE_NUMBERS, &key, &counter);
     if (r < 0)
         return r;
@@ -84,9 +68,33 @@ int dataplane_number(struct dataplane *dp, enum number_kind kind, const char *id
     return 0;
 }
 
-/* 0 is what flows carry whose path was never computed. */
+int dataplane_number(struct dataplane *dp, enum number_kind kind, const char *id,
+                     uint32_t *ret_number) {
+    struct number_key key = {.kind = (uint8_t)kind};
+    struct number_value value;
+    int r;
+
+    if (strlen(id) > sizeof key.id)
+        return -ENAMETOOLONG;
+    memcpy(key.id, id, strlen(id));
+    r = dataplane_get(dp, DATAPLANE_NUMBERS, &key, &value);
+    if (r == -ENOENT) {
+        /* A crash between the two loses a number and never gives one out twice. */
+        r = dataplane_number_new(dp, &value.number);
+        if (r == 0)
+            r = dataplane_put(dp, DATAPLANE_NUMBERS, &key, &value);
+    }
+    if (r < 0)
+        return r;
+    *ret_number = value.number;
+    return 0;
+}
+
+/* The lower half counts what others publish by writing the entry, each on the value it wrote last;
+ * so that no value comes twice, we count in the upper half. 0 is for flows without a path. */
 static uint32_t next_gen(uint32_t gen) {
-    return gen + 1 ? gen + 1 : 1;
+    gen += 0x10000;
+    return gen ? gen : 1;
 }
 
 int dataplane_publish(struct dataplane *dp, uint32_t vpc, unsigned gens) {
@@ -94,10 +102,8 @@ int dataplane_publish(struct dataplane *dp, uint32_t vpc, unsigned gens) {
     struct vpc_value value = {0};
     int r = dataplane_get(dp, DATAPLANE_VPCS, &key, &value);
 
-    if (r < 0 && r != -ENOENT)
-        return r;
-    if (r == -ENOENT)
-        gens = DATAPLANE_GEN_NET | DATAPLANE_GEN_SG;
+    if (r < 0)
+        return r == -ENOENT ? 0 : r; /* no flow can have started in it */
     if (gens & DATAPLANE_GEN_NET)
         value.gen_net = next_gen(value.gen_net);
     if (gens & DATAPLANE_GEN_SG)
