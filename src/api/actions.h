@@ -123,10 +123,13 @@ void public_ips_drop(struct call *c, struct network_interface *eni);
 /* instance_types.c */
 struct instance_type {
     const char *name;
-    uint16_t enis, ips;
-    const char *hypervisor;
+    uint16_t enis, ips;     /* interfaces; IPv4 addresses of each */
+    const char *hypervisor; /* or NULL */
     bool bare_metal;
+    uint16_t cards;
 };
 const struct instance_type *instance_type_find(const char *name);
+/* IPv6 addresses of an interface; 0: the type has no IPv6. */
+int64_t instance_type_ipv6(const struct instance_type *t);
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/text.h"
 
 /* The most IPv4 addresses of an interface of any instance type: the bound while it is detached. */
-#define ADDRESSES_OF_ENI_MAX 50
+#define ADDRESSES_OF_ENI_MAX 64
 
 static const struct field private_ip_param_fields[] = {
     FIELD(0, FT_IP, struct private_ip_param, ip, "PrivateIpAddress", .flags = FF_REQUIRED),
@@ -154,18 +154,18 @@ void eni_cut_ipv6(struct call *c, struct network_interface *eni, uint32_t i) {
 }
 
 int eni_check_counts(struct call *c, const struct instance_type *type, int64_t ipv4, int64_t ipv6) {
-    int64_t max = type ? type->ips : ADDRESSES_OF_ENI_MAX;
+    int64_t max4 = type ? type->ips : ADDRESSES_OF_ENI_MAX,
+            max6 = type ? instance_type_ipv6(type) : ADDRESSES_OF_ENI_MAX;
+    const char *of = type ? type->name : "an interface";
 
-    if (ipv4 > max)
+    if (ipv4 > max4)
         return call_error(c, "PrivateIpAddressLimitExceeded",
-                          "Number of private addresses will exceed limit: %lld of %lld%s%s.",
-                          (long long)ipv4, (long long)max, type ? " for " : "",
-                          type ? type->name : "");
-    if (ipv6 > max)
+                          "Number of private addresses will exceed limit: %lld, %lld for %s.",
+                          (long long)ipv4, (long long)max4, of);
+    if (ipv6 > max6)
         return call_error(c, "PrivateIpAddressLimitExceeded",
-                          "Number of IPv6 addresses will exceed limit: %lld of %lld%s%s.",
-                          (long long)ipv6, (long long)max, type ? " for " : "",
-                          type ? type->name : "");
+                          "Number of IPv6 addresses will exceed limit: %lld, %lld for %s.",
+                          (long long)ipv6, (long long)max6, of);
     return 0;
 }
 
