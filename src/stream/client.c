@@ -78,7 +78,7 @@ static int take_hello(struct stream_client *c, const struct stream_frame *f, con
         *why = mismatch;
         return -EPROTO;
     }
-    conn_set_patience(c->conn, 0);
+    stream_conn_set_patience(c->conn, 0);
     c->state = SNAPLESS;
     return 0;
 }
@@ -163,14 +163,14 @@ static const char *client_connect(struct stream_client *c) {
     if (!bev)
         return "out of memory";
     TAKE_FD(fd);
-    c->conn = conn_new(bev, c->options.max_queue, &conn_handlers, c);
+    c->conn = stream_conn_new(bev, c->options.max_queue, &conn_handlers, c);
     if (!c->conn)
         return "out of memory";
     c->state = GREETING;
     c->revision = 0;
-    conn_set_patience(c->conn, GREETING_MS);
-    if (conn_send(c->conn, &hello) < 0)
-        conn_close(c->conn, "the greeting cannot be sent");
+    stream_conn_set_patience(c->conn, GREETING_MS);
+    if (stream_conn_send(c->conn, &hello) < 0)
+        stream_conn_close(c->conn, "the greeting cannot be sent");
     return NULL;
 }
 
@@ -215,7 +215,7 @@ int stream_client_new(struct event_base *base, const char *path,
 void stream_client_free(struct stream_client *c) {
     if (!c)
         return;
-    conn_free(c->conn);
+    stream_conn_free(c->conn);
     if (c->timer)
         event_free(c->timer);
     free(c->path);
@@ -231,5 +231,5 @@ int stream_client_report(struct stream_client *c, uint16_t kind, const char *id,
 
     if (c->state <= GREETING)
         return -ENOTCONN;
-    return conn_send(c->conn, &f);
+    return stream_conn_send(c->conn, &f);
 }

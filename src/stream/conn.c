@@ -35,7 +35,7 @@ struct conn {
     const char *why;
 };
 
-void conn_free(struct conn *c) {
+void stream_conn_free(struct conn *c) {
     if (!c)
         return;
     if (c->end)
@@ -44,7 +44,7 @@ void conn_free(struct conn *c) {
     free(c);
 }
 
-void conn_close(struct conn *c, const char *why) {
+void stream_conn_close(struct conn *c, const char *why) {
     if (c->why)
         return;
     c->why = why;
@@ -56,7 +56,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg) {
     struct conn *c = arg;
 
     c->handlers->down(c->arg, c->why);
-    conn_free(c);
+    stream_conn_free(c);
 }
 
 /* Handles the first frame of the input. False: there is none, or the conn is closing. */
@@ -70,14 +70,14 @@ static bool take_frame(struct conn *c, struct evbuffer *in) {
     int r;
 
     if (len < 0) {
-        conn_close(c, "a frame of impossible length");
+        stream_conn_close(c, "a frame of impossible length");
         return false;
     }
     if (!len || evbuffer_get_length(in) < (size_t)len)
         return false;
     data = evbuffer_pullup(in, (ev_ssize_t)len);
     if (!data) {
-        conn_close(c, "out of memory");
+        stream_conn_close(c, "out of memory");
         return false;
     }
     r = frame_decode(data, (size_t)len, &frame, &why);
@@ -85,7 +85,7 @@ static bool take_frame(struct conn *c, struct evbuffer *in) {
         r = c->handlers->frame(c->arg, &frame, &why);
     evbuffer_drain(in, (size_t)len);
     if (r < 0)
-        conn_close(c, why);
+        stream_conn_close(c, why);
     return !c->why;
 }
 
@@ -100,12 +100,12 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
     struct conn *c = arg;
 
     if (what & BEV_EVENT_TIMEOUT)
-        conn_close(c, what & BEV_EVENT_READING ? "it said nothing in time"
-                                               : "it took nothing in time");
+        stream_conn_close(c, what & BEV_EVENT_READING ? "it said nothing in time"
+                                                      : "it took nothing in time");
     else if (what & BEV_EVENT_EOF)
-        conn_close(c, "the other side closed it");
+        stream_conn_close(c, "the other side closed it");
     else if (what & BEV_EVENT_ERROR)
-        conn_close(c, "it broke");
+        stream_conn_close(c, "it broke");
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg) {
@@ -114,8 +114,8 @@ static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info,
     c->exempt -= info->n_deleted < c->exempt ? info->n_deleted : c->exempt;
 }
 
-struct conn *conn_new(struct bufferevent *bev, size_t max_queue,
-                      const struct conn_handlers *handlers, void *arg) {
+struct conn *stream_conn_new(struct bufferevent *bev, size_t max_queue,
+                             const struct conn_handlers *handlers, void *arg) {
     struct conn *c = calloc(1, sizeof(*c));
 
     if (!c) {
@@ -128,53 +128,53 @@ struct conn *conn_new(struct bufferevent *bev, size_t max_queue,
     c->arg = arg;
     c->end = event_new(bufferevent_get_base(bev), -1, 0, on_end, c);
     if (!c->end || !evbuffer_add_cb(bufferevent_get_output(bev), on_output, c)) {
-        conn_free(c);
+        stream_conn_free(c);
         return NULL;
     }
     bufferevent_setcb(bev, on_read, NULL, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, STREAM_HEADER + STREAM_FRAME_MAX);
     bufferevent_set_max_single_read(bev, READ_CHUNK);
     bufferevent_set_max_single_write(bev, READ_CHUNK);
-    conn_set_patience(c, 0);
+    stream_conn_set_patience(c, 0);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
     return c;
 }
 
-void conn_set_patience(struct conn *c, unsigned ms) {
+void stream_conn_set_patience(struct conn *c, unsigned ms) {
     struct timeval read = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
     struct timeval write = {.tv_sec = STALL_S};
 
     bufferevent_set_timeouts(c->bev, ms ? &read : NULL, &write);
 }
 
-int conn_add(struct conn *c, const void *frames, size_t len) {
+int stream_conn_add(struct conn *c, const void *frames, size_t len) {
     struct evbuffer *out = bufferevent_get_output(c->bev);
 
     if (c->why)
         return -ENOTCONN;
     if (bufferevent_write(c->bev, frames, len) < 0) {
-        conn_close(c, "out of memory");
+        stream_conn_close(c, "out of memory");
         return -ENOMEM;
     }
     if (!c->exempting && evbuffer_get_length(out) > c->max_queue + c->exempt) {
-        conn_close(c, "it did not keep up");
+        stream_conn_close(c, "it did not keep up");
         return -ENOTCONN;
     }
     return 0;
 }
 
-int conn_send(struct conn *c, const struct stream_frame *frame) {
+int stream_conn_send(struct conn *c, const struct stream_frame *frame) {
     _buf_ struct buf b = BUF_INIT;
     int r = frame_encode(&b, frame);
 
-    return r < 0 ? r : conn_add(c, b.data, b.len);
+    return r < 0 ? r : stream_conn_add(c, b.data, b.len);
 }
 
-void conn_exempt_begin(struct conn *c) {
+void stream_conn_exempt_begin(struct conn *c) {
     c->exempting = true;
 }
 
-void conn_exempt_end(struct conn *c) {
+void stream_conn_exempt_end(struct conn *c) {
     c->exempting = false;
     c->exempt = evbuffer_get_length(bufferevent_get_output(c->bev));
 }

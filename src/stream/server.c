@@ -67,15 +67,15 @@ static void agent_snapshot(struct stream_agent *a) {
     struct stream_frame begin = {.type = STREAM_SNAP_BEGIN};
     struct stream_frame end = {.type = STREAM_SNAP_END};
 
-    conn_exempt_begin(a->conn);
-    (void)conn_send(a->conn, &begin); /* what fails closes */
+    stream_conn_exempt_begin(a->conn);
+    (void)stream_conn_send(a->conn, &begin); /* what fails closes */
     a->state = LIVE;
     s->n_live++;
     a->in_snapshot = true;
     end.number = s->handlers.snapshot(s->arg, a);
     a->in_snapshot = false;
-    (void)conn_send(a->conn, &end);
-    conn_exempt_end(a->conn);
+    (void)stream_conn_send(a->conn, &end);
+    stream_conn_exempt_end(a->conn);
 }
 
 static int agent_greeted(struct stream_agent *a, const struct stream_hello *hello,
@@ -86,9 +86,9 @@ static int agent_greeted(struct stream_agent *a, const struct stream_hello *hell
     if (*why)
         return -EPROTO;
     memcpy(a->host, hello->host, strlen(hello->host) + 1);
-    conn_set_patience(a->conn, 0);
+    stream_conn_set_patience(a->conn, 0);
     *why = "the greeting cannot be sent";
-    if (conn_send(a->conn, &answer) < 0)
+    if (stream_conn_send(a->conn, &answer) < 0)
         return -EPROTO;
     if (a->server->in_batch)
         a->state = WAITING;
@@ -149,13 +149,13 @@ int stream_server_adopt(struct stream_server *s, int fd) {
     bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (bev) {
         TAKE_FD(owned);
-        a->conn = conn_new(bev, s->options.max_queue, &conn_handlers, a);
+        a->conn = stream_conn_new(bev, s->options.max_queue, &conn_handlers, a);
     }
     if (!a->conn) {
         free(a);
         return -ENOMEM;
     }
-    conn_set_patience(a->conn, s->options.greeting_ms);
+    stream_conn_set_patience(a->conn, s->options.greeting_ms);
     LIST_INSERT_HEAD(&s->agents, a, link);
     s->n_agents++;
     return 0;
@@ -238,7 +238,7 @@ void stream_server_free(struct stream_server *s) {
         return;
     while ((a = LIST_FIRST(&s->agents))) {
         agent_remove(a);
-        conn_free(a->conn);
+        stream_conn_free(a->conn);
         free(a);
     }
     if (s->listener)
@@ -266,9 +266,9 @@ static int server_tell(struct stream_server *s, const struct stream_frame *f) {
         if (a->state != LIVE)
             continue;
         if (r == 0)
-            (void)conn_add(a->conn, s->scratch.data, s->scratch.len); /* what fails closes */
+            (void)stream_conn_add(a->conn, s->scratch.data, s->scratch.len); /* what fails closes */
         else if (r == -ENOMEM)
-            conn_close(a->conn, "out of memory");
+            stream_conn_close(a->conn, "out of memory");
     }
     return r;
 }
@@ -302,10 +302,10 @@ int stream_agent_object(struct stream_agent *a, const char *key, uint64_t versio
                         size_t len) {
     struct stream_frame f = {
         .type = STREAM_OBJECT, .number = version, .key = key, .data = data, .len = len};
-    int r = a->in_snapshot ? conn_send(a->conn, &f) : -EINVAL;
+    int r = a->in_snapshot ? stream_conn_send(a->conn, &f) : -EINVAL;
 
     if (r < 0)
-        conn_close(a->conn, "its snapshot cannot be sent");
+        stream_conn_close(a->conn, "its snapshot cannot be sent");
     return r;
 }
 
@@ -314,7 +314,7 @@ const char *stream_agent_host(const struct stream_agent *a) {
 }
 
 void stream_agent_close(struct stream_agent *a, const char *why) {
-    conn_close(a->conn, why);
+    stream_conn_close(a->conn, why);
 }
 
 size_t stream_server_agents(const struct stream_server *s) {
