@@ -506,6 +506,15 @@ static void others(void *arg, const struct store_doc *docs, size_t n) {
         writes_redo(&e->txn);
 }
 
+void state_settled(struct state *s, void (*fn)(void *arg, const struct index *ix), void *arg) {
+    struct entry *e;
+
+    queue_undo(s);
+    fn(arg, s->ix);
+    TAILQ_FOREACH (e, &s->queue, link)
+        writes_redo(&e->txn);
+}
+
 struct loading {
     struct state *s;
     char *error;

@@ -48,6 +48,8 @@ void state_close(struct state *s);
 void state_on_change(struct state *s, state_change_fn *fn, void *arg);
 const struct index *state_index(const struct state *s);
 struct store *state_store(struct state *s);
+/* Calls fn while the index shows only what is on disk, without the writes of waiting calls. */
+void state_settled(struct state *s, void (*fn)(void *arg, const struct index *ix), void *arg);
 
 /* `done` may be called before this returns. Runs again at most RUNS_MAX times, then -EAGAIN. */
 #define STATE_RUNS_MAX 100
