@@ -63,7 +63,7 @@ enum flow_flags {
     FLOW_UNTRACKED = 1 << 3,   /* some side is an ENI that does not track it: gen_sg counts */
     FLOW_SNAT = 1 << 4,        /* the source becomes new_src */
     FLOW_DNAT = 1 << 5,        /* the destination becomes new_dst */
-    FLOW_INTERNET = 1 << 6,    /* through an internet gateway: its MTU holds */
+    FLOW_INTERNET = 1 << 6,    /* through an internet gateway: groups do not count */
     FLOW_TO_PEER = 1 << 7,     /* deliver with bpf_redirect_peer; else with bpf_redirect */
 };
 

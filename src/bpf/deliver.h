@@ -36,7 +36,8 @@ STAGE int deliver(struct __sk_buff *skb, struct pkt *p) {
 
     if (!p)
         return TC_ACT_SHOT;
-    if (p->v.flags & FLOW_INTERNET && p->wire_len > UPLINK_MTU)
+    /* The uplink's MTU; what turns round in the gateway does not meet it. */
+    if ((!p->v.far || !p->key.eni) && p->wire_len > UPLINK_MTU)
         return pkt_drop(DROP_TOO_BIG);
     reason = nat_apply(skb, p);
     if (reason)
