@@ -191,7 +191,7 @@ static bool all_ports(const struct sg_rule *r) {
     return !is_icmp(r->protocol) && r->from == 0 && r->to >= PORT_LAST;
 }
 
-static int rule_ports(struct prefixes *ps, const struct sg_rule *r, size_t rule) {
+static int rule_ports(struct prefixes *ps, uint8_t family, const struct sg_rule *r, size_t rule) {
     struct prefix p;
 
     if (r->protocol < 0) {
@@ -203,6 +203,9 @@ static int rule_ports(struct prefixes *ps, const struct sg_rule *r, size_t rule)
         return prefix_add(ps, &p);
     }
     if (is_icmp(r->protocol)) { /* from: type, to: code */
+        /* A rule that names a group stands in both families; types exist in one. */
+        if ((r->protocol == 58) != (family == IP_V6))
+            return 0;
         p = port_prefix(r->protocol,
                         (unsigned)(r->from & 0xff) << 8 | (unsigned)(r->to < 0 ? 0 : r->to & 0xff),
                         r->to < 0 ? 8 : 16, rule);
@@ -219,7 +222,7 @@ static int compile_ports(const struct side *s, struct entries *out) {
     int r = 0;
 
     for (size_t i = 0; i < s->n && r == 0; i++)
-        r = rule_ports(&ps, s->rules[i], i);
+        r = rule_ports(&ps, s->family, s->rules[i], i);
     if (r == 0)
         prefixes_each(s, &ps, emit_port, out);
     free(ps.p);

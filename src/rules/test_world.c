@@ -256,6 +256,22 @@ static void remove_rule(struct world *w, struct security_group *g) {
     }
 }
 
+/* All protocols, all addresses of both families: AWS's default for egress. */
+static void allow_all(struct world *w, struct security_group *g, bool egress) {
+    static const char *const everywhere[] = {"0.0.0.0/0", "::/0"};
+
+    for (int i = 0; i < 2; i++) {
+        struct sg_rule *r = must(list_add(&g->rules, sizeof(*r)));
+        char id[32];
+
+        snprintf(id, sizeof(id), "sgr-%017x", w->next_id++);
+        set(&r->id, id);
+        r->egress = egress;
+        r->protocol = r->from = r->to = -1;
+        r->cidr = cidr_of(everywhere[i]);
+    }
+}
+
 static void make_group(struct world *w, const char *vpc_id) {
     struct security_group *g = make(w, KIND_SECURITY_GROUP);
     uint32_t n = 1 + world_random(w, 7);
@@ -264,6 +280,10 @@ static void make_group(struct world *w, const char *vpc_id) {
     set(&g->name, g->o.id);
     put(w, g);
     g = must(obj_clone(g));
+    if (world_chance(w, 50))
+        allow_all(w, g, true);
+    if (world_chance(w, 15))
+        allow_all(w, g, false);
     while (n--)
         add_rule(w, g);
     put(w, g);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compiled entries against the oracle: random packets in random worlds are decided by a naive
+ * reading of the entries, as abi/maps.h says what they mean, and by the oracle. Here is no BPF:
+ * what differs is the compiler's doing (or the oracle's).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "model/security_group.h"
+#include "rules/compile.h"
+#include "rules/test_maps.h"
+#include "rules/test_packet.h"
+#include "rules/test_world.h"
+
+static uint64_t seed;
+
+struct answer {
+    enum drop_reason reason; /* DROP_INTERNAL: what the entries do not decide */
+    enum oracle_tracking sender, receiver;
+};
+
+struct reading {
+    const struct test_maps *m;
+    const struct oracle_packet *p;
+    uint32_t number; /* of the sender */
+    const struct eni_value *from, *to;
+    uint32_t to_number;
+    struct abi_addr src, dst, seen_src, last_dst;
+    bool own, crosses, internet;
+};
+
+static uint16_t rule_port(const struct oracle_packet *p) {
+    if (p->protocol == 6 || p->protocol == 17)
+        return htons(p->dport);
+    return htons((uint16_t)(p->icmp_type << 8 | p->icmp_code));
+}
+
+static enum oracle_tracking groups(const struct reading *r, const struct eni_value *e, uint8_t dir,
+                                   const struct abi_addr *peer, uint32_t set) {
+    uint8_t family = r->p->src.family;
+    struct rule_table_key tk = {.table = e->sg_table, .dir = dir, .family = family};
+    struct rule_addr_key ak = {.prefixlen = RULE_ADDR_PREFIX + ip_bits(family),
+                               .table = e->sg_table,
+                               .dir = dir,
+                               .family = family,
+                               .addr = *peer};
+    struct rule_port_key pk = {.prefixlen = RULE_PORT_PROTO + 16,
+                               .table = e->sg_table,
+                               .dir = dir,
+                               .family = family,
+                               .proto = r->p->protocol,
+                               .port = rule_port(r->p)};
+    struct rule_set_key sk = {.table = e->sg_table, .dir = dir, .family = family, .sgset = set};
+    const struct rule_table_value *table = test_maps_find(r->m, ENTRY_RULE_TABLES, &tk), *other;
+    const struct rule_bits *addrs = test_maps_longest(r->m, ENTRY_RULE_ADDRS, &ak);
+    const struct rule_bits *ports = test_maps_longest(r->m, ENTRY_RULE_PORTS, &pk);
+    const struct rule_bits *sets = set ? test_maps_find(r->m, ENTRY_RULE_SETS, &sk) : NULL;
+    uint32_t all = r->p->protocol == 6 ? RULE_ALL_TCP : r->p->protocol == 17 ? RULE_ALL_UDP : 0;
+    uint64_t hit = 0, any = 0;
+
+    tk.dir = !dir;
+    other = test_maps_find(r->m, ENTRY_RULE_TABLES, &tk);
+    for (int i = 0; i < RULE_WORDS && ports && table; i++) {
+        hit |= ((addrs ? addrs->w[i] : 0) | (sets ? sets->w[i] : 0)) & ports->w[i];
+        any |= table->any_addr.w[i] & ports->w[i];
+    }
+    assert_true(hit || !any); /* all addresses are addresses */
+    if (!hit)
+        return ORACLE_NO_ENI;
+    return any && other && other->flags & all ? ORACLE_UNTRACKED : ORACLE_TRACKED;
+}
+
+static const struct addr_value *find_addr(const struct reading *r, uint32_t vpc,
+                                          const struct abi_addr *a) {
+    struct addr_key key = {.vpc = vpc, .family = r->p->src.family, .addr = *a};
+
+    return test_maps_find(r->m, ENTRY_ADDRS, &key);
+}
+
+static const struct public_value *find_public(const struct reading *r, const struct abi_addr *a) {
+    struct public_key key = {.family = r->p->src.family, .addr = *a};
+
+    return test_maps_find(r->m, ENTRY_PUBLICS, &key);
+}
+
+static void set_to(struct reading *r, uint32_t eni) {
+    r->to_number = eni;
+    r->to = test_maps_find(r->m, ENTRY_ENIS, &eni);
+}
+
+static enum drop_reason follow(struct reading *r, const struct addr_value *own,
+                               const struct addr_value *dst) {
+    const struct subnet_value *subnet = test_maps_find(r->m, ENTRY_SUBNETS, &r->from->subnet);
+    struct route_key key = {.prefixlen = ROUTE_PREFIX + ip_bits(r->p->src.family),
+                            .family = r->p->src.family,
+                            .addr = r->dst};
+    const struct route_value *route;
+    const struct public_value *there;
+
+    if (!subnet)
+        return DROP_NOT_READY;
+    key.table = subnet->route_table;
+    route = test_maps_longest(r->m, ENTRY_ROUTES, &key);
+    if (!route)
+        return DROP_NO_ROUTE;
+    switch (route->kind) {
+    case ROUTE_LOCAL:
+        if (!dst)
+            return r->p->dst.b[3] == 1 && r->p->src.family == IP_V4 &&
+                           memcmp(r->p->dst.b, subnet->v4.b, 3) == 0
+                       ? DROP_TO_ROUTER
+                       : DROP_NO_ADDRESS;
+        set_to(r, dst->eni);
+        return DROP_NONE;
+    case ROUTE_ENI:
+        if (route->target == r->number)
+            return DROP_BLACKHOLE;
+        set_to(r, route->target);
+        return DROP_NONE;
+    case ROUTE_IGW:
+        if (!own || !(own->flags & ADDR_HAS_PUBLIC))
+            return DROP_NO_PUBLIC;
+        r->internet = true;
+        r->seen_src = own->public_addr;
+        there = find_public(r, &r->dst);
+        if (!there)
+            return DROP_INTERNAL; /* the uplink's rules are not in the entries */
+        r->last_dst = there->private_addr;
+        set_to(r, there->eni);
+        return DROP_NONE;
+    case ROUTE_BLACKHOLE:
+        return DROP_BLACKHOLE;
+    default:
+        return DROP_ROUTE_KIND;
+    }
+}
+
+static enum drop_reason arrive(struct reading *r, struct answer *ret) {
+    const struct addr_value *a;
+
+    if (!r->to)
+        return DROP_NO_LINK;
+    ret->receiver =
+        groups(r, r->to, DIR_INGRESS, &r->seen_src, r->own && !r->internet ? r->from->sgset : 0);
+    if (!ret->receiver)
+        return DROP_GROUP_INGRESS;
+    a = find_addr(r, r->to->vpc, &r->last_dst);
+    return r->to->flags & ENI_SRC_DST_CHECK && (!a || a->eni != r->to_number) ? DROP_NOT_DESTINATION
+                                                                              : DROP_NONE;
+}
+
+/* Steps 4 to 10 for a packet with plausible addresses. */
+static enum drop_reason read_entries(struct reading *r, struct answer *ret) {
+    const struct addr_value *own, *dst;
+    const struct eni_value *peer;
+    enum drop_reason reason;
+
+    r->src = r->seen_src = compile_addr(&r->p->src);
+    r->dst = r->last_dst = compile_addr(&r->p->dst);
+    if (!r->p->from) {
+        const struct public_value *there = find_public(r, &r->dst);
+
+        if (!there)
+            return DROP_UPLINK_UNKNOWN;
+        r->internet = true;
+        r->last_dst = there->private_addr;
+        set_to(r, there->eni);
+        return arrive(r, ret);
+    }
+    r->number = test_number(r->m->numbers, NUMBER_ENI, r->p->from->o.id);
+    r->from = test_maps_find(r->m, ENTRY_ENIS, &r->number);
+    if (!r->from)
+        return DROP_NOT_READY;
+    own = find_addr(r, r->from->vpc, &r->src);
+    if (own && own->eni != r->number)
+        own = NULL;
+    r->own = own;
+    if (!own && r->from->flags & ENI_SRC_DST_CHECK)
+        return DROP_SPOOFED_ADDRESS;
+    dst = find_addr(r, r->from->vpc, &r->dst);
+    peer = dst ? test_maps_find(r->m, ENTRY_ENIS, &dst->eni) : NULL;
+    ret->sender = groups(r, r->from, DIR_EGRESS, &r->dst, peer ? peer->sgset : 0);
+    if (!ret->sender)
+        return DROP_GROUP_EGRESS;
+    if (peer && peer->subnet == r->from->subnet)
+        set_to(r, dst->eni);
+    else if ((reason = follow(r, own, dst)))
+        return reason;
+    return arrive(r, ret);
+}
+
+/* Whether the entries have a say: not where an earlier or a later step ends the packet. */
+static bool is_decided_by_entries(const struct oracle_verdict *v) {
+    switch (v->reason) {
+    case DROP_NONE:
+        return v->to;
+    case DROP_SPOOFED_ADDRESS:
+        return v->n_hops && strcmp(v->hops[0].question, "source check") == 0 &&
+               strncmp(v->hops[0].by, "169.254", 7) != 0 && strncmp(v->hops[0].by, "fe", 2) != 0;
+    case DROP_NOT_READY: /* the interface, not the uplink */
+        return v->hops[0].by[0];
+    case DROP_GROUP_EGRESS:
+    case DROP_GROUP_INGRESS:
+    case DROP_NO_ROUTE:
+    case DROP_BLACKHOLE:
+    case DROP_ROUTE_KIND:
+    case DROP_NO_ADDRESS:
+    case DROP_TO_ROUTER:
+    case DROP_NOT_DESTINATION:
+    case DROP_NO_PUBLIC:
+    case DROP_UPLINK_UNKNOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static unsigned seen[DROP_COUNT], tracked[3];
+
+static void one_packet(struct world *w, const struct oracle_host *host, const struct test_maps *m) {
+    struct oracle_packet p;
+    struct oracle_verdict v;
+    struct reading r = {.m = m, .p = &p};
+    struct answer a = {0};
+
+    packet_random(w, host, &p);
+    oracle_judge(w->ix, host, &p, &v);
+    if (!is_decided_by_entries(&v))
+        return;
+    a.reason = read_entries(&r, &a);
+    seen[v.reason]++;
+    if (a.reason == v.reason && (a.reason || (a.sender == v.sender && a.receiver == v.receiver))) {
+        tracked[v.receiver]++;
+        return;
+    }
+    packet_print(&p);
+    verdict_print(&v);
+    printf("  the entries say reason %d, tracking %d %d\n", a.reason, a.sender, a.receiver);
+    world_print(w);
+    fail();
+}
+
+static void test_packets(void **state) {
+    int worlds = getenv("TEST_WORLDS") ? atoi(getenv("TEST_WORLDS")) : 60;
+
+    for (int i = 0; i < worlds; i++) {
+        struct test_numbers numbers = {0};
+        struct oracle_host host;
+        struct test_maps m;
+        struct world w;
+
+        world_make(&w, seed + (uint64_t)i, true);
+        for (int n = 0; n < 10; n++)
+            world_mutate(&w);
+        packet_host(&w, &host);
+        test_maps_init(&m, &numbers);
+        assert_int_equal(plan_full(m.plan, w.ix, test_maps_emit, &m), 0);
+        for (int n = 0; n < 1000; n++)
+            one_packet(&w, &host, &m);
+        test_maps_free(&m);
+        test_numbers_free(&numbers);
+        world_free(&w);
+    }
+    for (int i = 0; i < DROP_COUNT; i++)
+        if (seen[i])
+            printf("reason %d: %u\n", i, seen[i]);
+    printf("received tracked %u, untracked %u\n", tracked[ORACLE_TRACKED],
+           tracked[ORACLE_UNTRACKED]);
+    /* The worlds are such that all of it happens. */
+    if (worlds >= 60) {
+        assert_true(tracked[ORACLE_TRACKED] > 100 && tracked[ORACLE_UNTRACKED] > 20);
+        assert_true(seen[DROP_GROUP_INGRESS] > 100 && seen[DROP_NOT_DESTINATION] > 0);
+    }
+}
+
+/* Each port of a range, and its neighbours. */
+static void test_ranges(void **state) {
+    static const uint16_t ranges[][2] = {{0, 0},         {0, 65535}, {1, 65534},     {22, 22},
+                                         {1024, 65535},  {0, 1023},  {32767, 32768}, {65535, 65535},
+                                         {40000, 49999}, {80, 81}};
+    struct scope scope = {.account = 1, .region = 1};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        struct index *ix = index_new();
+        struct security_group *g = obj_new(KIND_SECURITY_GROUP, scope, "sg-1");
+        struct sgset *s = obj_new(KIND_SGSET, scope, "vpc-1/1");
+        struct sg_rule *r = list_add(&g->rules, sizeof(*r));
+        struct test_maps m = {0};
+        size_t n = 0;
+
+        r->protocol = 6;
+        r->from = ranges[i][0];
+        r->to = ranges[i][1];
+        cidr_parse("10.0.0.0/8", &r->cidr);
+        str_set(&s->vpc_id, "vpc-1");
+        strs_add(&s->groups, "sg-1");
+        index_put(ix, g, NULL);
+        index_put(ix, s, NULL);
+        assert_int_equal(compile_rules(ix, s, 7, &m.all), 0);
+        for (size_t k = 0; k < m.all.n; k++)
+            n += m.all.e[k].map == ENTRY_RULE_PORTS;
+        assert_in_range(n, 1, 30);
+        for (uint32_t port = 0; port < 65536; port++) {
+            struct rule_port_key key = {.prefixlen = RULE_PORT_PROTO + 16,
+                                        .table = 7,
+                                        .dir = DIR_INGRESS,
+                                        .family = IP_V4,
+                                        .proto = 6,
+                                        .port = htons((uint16_t)port)};
+            bool in = port >= ranges[i][0] && port <= ranges[i][1];
+
+            if (port % 97 && port != ranges[i][0] && port != ranges[i][1] &&
+                port + 1 != ranges[i][0] && port != ranges[i][1] + 1u)
+                continue;
+            assert_int_equal(test_maps_longest(&m, ENTRY_RULE_PORTS, &key) != NULL, in);
+        }
+        entries_free(&m.all);
+        obj_unref(g);
+        obj_unref(s);
+        index_free(ix);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_packets)};
+
+    seed = world_seed("compile");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
