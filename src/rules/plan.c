@@ -353,14 +353,18 @@ static int flush_vpc(struct plan *p, const struct index *ix, struct unit *u, str
         r = p->callbacks.number_of(p->callbacks.data, NUMBER_VPC, u->id, &u->number);
         if (r < 0)
             return r;
-        if (p->callbacks.vpc_now)
-            u->generations = p->callbacks.vpc_now(p->callbacks.data, u->number);
         u->known = true;
     }
     if (!s)
         u->new_net = u->new_sg = true;
     if (!u->new_net && !u->new_sg)
         return 0;
+    if (p->callbacks.vpc_now) {
+        struct vpc_value now = p->callbacks.vpc_now(p->callbacks.data, u->number);
+
+        if (now.gen_net || now.gen_sg)
+            u->generations = now;
+    }
     if (u->new_net)
         u->generations.gen_net = next_generation(u->generations.gen_net);
     if (u->new_sg)

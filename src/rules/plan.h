@@ -30,8 +30,9 @@ struct plan_callbacks {
     int (*number_of)(void *data, enum number_kind kind, const char *id, uint32_t *ret_number);
     /* A number of a table that was never used before, also not before a restart. 0 or -errno. */
     int (*table_new)(void *data, uint32_t *ret_table);
-    /* The generations that the map `vpcs` holds now; zeros where it has no such entry. Asked once
-     * for each VPC. NULL: always zeros. */
+    /* The generations that the map `vpcs` holds now; zeros where it has no such entry. Asked before
+     * each change of them, for others add to them too (a device that was attached). A put of
+     * `vpcs` must be carried out before anybody else adds to them. NULL: only the planner does. */
     struct vpc_value (*vpc_now)(void *data, uint32_t vpc);
     /* Whether the instance to which the interface is attached runs on this host; asked for attached
      * interfaces only. An interface elsewhere has no entries. NULL: all are here. */

@@ -40,7 +40,7 @@ struct unit {
     /* UNIT_VPC */
     struct vpc_value generations;
     uint32_t number;
-    bool known; /* the two above are valid */
+    bool known; /* the number is valid */
     bool new_net, new_sg;
 };
 
