@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "model/index.h"
-#include "model/network_interface.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
 #include "model/xml.h"
@@ -20,17 +18,30 @@ int instance_state_code(uint8_t state) {
     return codes[state];
 }
 
-static const struct network_interface *primary_eni(const struct look *look,
-                                                   const struct instance *i) {
+const struct network_interface *instance_primary_eni(const struct index *ix,
+                                                     const struct instance *i) {
     struct cursor c;
 
-    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
+    index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
         const struct network_interface *eni = c.obj;
 
         if (eni->device_index == 0)
             return eni;
     }
     return NULL;
+}
+
+const char *instance_architecture(void) {
+#ifdef __aarch64__
+    return "arm64";
+#else
+    return "x86_64";
+#endif
+}
+
+static const struct network_interface *primary_eni(const struct look *look,
+                                                   const struct instance *i) {
+    return instance_primary_eni(look->ix, i);
 }
 
 static const struct eni_address *primary_address(const struct look *look, const void *obj) {
@@ -156,7 +167,7 @@ static void emit_interfaces(struct xml *x, const struct look *look, const void *
 /* What every instance here has, whatever it is: facts of the service, not of the machine. */
 static void emit_fixed(struct xml *x, const struct look *look, const void *obj) {
     xml_text(x, "productCodes", "");
-    xml_text(x, "architecture", "x86_64");
+    xml_text(x, "architecture", instance_architecture());
     xml_text(x, "rootDeviceType", "ebs");
     xml_text(x, "rootDeviceName", "/dev/xvda");
     xml_text(x, "blockDeviceMapping", "");
@@ -198,6 +209,39 @@ static bool get_group_names(const struct look *look, const void *obj, struct buf
     return true;
 }
 
+/* The check is the primary interface's. */
+static bool get_source_dest_check(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = primary_eni(look, obj);
+
+    if (!eni)
+        return false;
+    buf_adds(out, eni->source_dest_check ? "true" : "false");
+    return true;
+}
+
+static bool get_monitoring(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, ((const struct instance *)obj)->monitoring ? "enabled" : "disabled");
+    return true;
+}
+
+static bool get_architecture(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, instance_architecture());
+    return true;
+}
+
+/* Filters on what emit_fixed and emit_placement show. */
+#define SAME(name_, text_)                                                                         \
+    static bool get_##name_(const struct look *look, const void *obj, struct buf *out) {           \
+        buf_adds(out, text_);                                                                      \
+        return true;                                                                               \
+    }
+SAME(tenancy, "default")
+SAME(hypervisor, "xen")
+SAME(virtualization, "hvm")
+SAME(root_device_type, "ebs")
+SAME(root_device_name, "/dev/xvda")
+SAME(platform, "Linux/UNIX")
+
 #define I struct instance
 static const struct field instance_fields[] = {
     {.type = FT_GET, .wire = "instanceId", .filter = "instance-id", .get = get_id},
@@ -222,12 +266,26 @@ static const struct field instance_fields[] = {
     FIELD(14, FT_STR, I, reason_code, NULL, .filter = "state-reason-code"),
     FIELD(15, FT_STR, I, reason, NULL, .filter = "state-reason-message"),
     FIELD(16, FT_STR, I, transition_reason, NULL, .filter = "reason"),
-    FIELD(17, FT_BOOL, I, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
+    /* 17 was source_dest_check. */
+    {.type = FT_GET,
+     .wire = "sourceDestCheck",
+     .filter = "source-dest-check",
+     .get = get_source_dest_check},
     FIELD(18, FT_BOOL, I, ebs_optimized, "ebsOptimized"),
     FIELD(19, FT_BOOL, I, disable_api_termination, NULL),
     FIELD(20, FT_BOOL, I, monitoring, NULL),
     FIELD(21, FT_TIME, I, terminated, NULL),
     FIELD(22, FT_STR, I, host, NULL),
+    FIELD(24, FT_STR, I, shutdown_behavior, NULL),
+    FIELD(25, FT_INT, I, boots, NULL),
+    {.type = FT_GET, .filter = "monitoring-state", .get = get_monitoring},
+    {.type = FT_GET, .filter = "architecture", .get = get_architecture},
+    {.type = FT_GET, .filter = "tenancy", .get = get_tenancy},
+    {.type = FT_GET, .filter = "hypervisor", .get = get_hypervisor},
+    {.type = FT_GET, .filter = "virtualization-type", .get = get_virtualization},
+    {.type = FT_GET, .filter = "root-device-type", .get = get_root_device_type},
+    {.type = FT_GET, .filter = "root-device-name", .get = get_root_device_name},
+    {.type = FT_GET, .filter = "platform-details", .get = get_platform},
     {.type = FT_GET,
      .wire = "privateDnsName",
      .filter = "private-dns-name",

@@ -2,7 +2,8 @@
 #ifndef VPCD_MODEL_INSTANCE_H
 #define VPCD_MODEL_INSTANCE_H
 
-#include "model/object.h"
+#include "model/index.h"
+#include "model/network_interface.h"
 
 enum instance_state { /* and EC2's code of each: instance_state_code() */
                       INSTANCE_PENDING = 1,
@@ -28,7 +29,8 @@ struct instance {
     struct blob user_data;
     char *reason_code, *reason; /* of the last change of state */
     char *transition_reason;
-    bool source_dest_check;
+    char *shutdown_behavior; /* "stop" or "terminate": what becomes of it when it ends itself */
+    int64_t boots;           /* counts its starts, reboots included: a new number, a new start */
     bool ebs_optimized;
     bool disable_api_termination;
     bool monitoring;
@@ -54,5 +56,10 @@ extern const struct desc instance_desc;
 extern const char *const instance_state_names[];
 
 int instance_state_code(uint8_t state);
+/* The interface with device index 0, or NULL (terminated). */
+const struct network_interface *instance_primary_eni(const struct index *ix,
+                                                     const struct instance *i);
+/* Of the machine this runs on: "x86_64" or "arm64". */
+const char *instance_architecture(void);
 
 #endif

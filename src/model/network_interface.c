@@ -227,7 +227,6 @@ static void emit_primary_marks(struct xml *x, const struct look *look, const voi
     list_each (struct eni_address6, a, eni->addresses6) {
         xml_open(x, "item");
         xml_text(x, "ipv6Address", ip_format(&a->ip, text));
-        xml_text(x, "isPrimaryIpv6", "false");
         xml_close(x, "item");
     }
     xml_close(x, "ipv6AddressesSet");
