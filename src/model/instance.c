@@ -79,7 +79,7 @@ static bool get_private_dns(const struct look *look, const void *obj, struct buf
 static bool get_public_dns(const struct look *look, const void *obj, struct buf *out) {
     const struct instance *i = obj;
     const struct eni_address *a = primary_address(look, obj);
-    const struct vpc *v = index_get(look->ix, KIND_VPC, i->o.scope, i->vpc_id);
+    const struct vpc *v = a ? index_get(look->ix, KIND_VPC, i->o.scope, i->vpc_id) : NULL;
     char text[96];
 
     if (a && a->public_ip.family && v && v->dns_hostnames)
