@@ -100,8 +100,10 @@ static int explain(int error, const struct buf *words, struct buf *err) {
     return error == -EACCES ? -EPERM : error;
 }
 
-/* Every map of the table is pinned, and taken over where it is pinned already. */
-static int set_pins(struct dataplane *dp) {
+/* Every map of the table is pinned, and taken over where it is pinned already. The maps are looked
+ * up here and not after loading: libbpf gives a map that was taken over the name it had when it was
+ * made, and then `flows_before` is called `flows`, too. */
+static int set_pins(struct dataplane *dp, struct bpf_map *ret_maps[DATAPLANE_MAPS]) {
     char path[PIN_PATH];
 
     for (int i = 0; i < DATAPLANE_MAPS; i++) {
@@ -116,6 +118,7 @@ static int set_pins(struct dataplane *dp) {
         r = bpf_map__set_pin_path(map, path);
         if (r < 0)
             return r;
+        ret_maps[i] = map;
     }
 #if FLOW_LAYOUT > 1
     /* The older table is taken over where there is one; else an empty map stands in for it. */
@@ -131,19 +134,20 @@ static int set_pins(struct dataplane *dp) {
 }
 
 static int load(struct dataplane *dp) {
+    struct bpf_map *maps[DATAPLANE_MAPS];
     int r;
 
     dp->skel = vpcd_bpf__open();
     if (!dp->skel)
         return -errno;
-    r = set_pins(dp);
+    r = set_pins(dp, maps);
     if (r < 0)
         return r;
     r = vpcd_bpf__load(dp->skel);
     if (r < 0)
         return r;
     for (int i = 0; i < DATAPLANE_MAPS; i++)
-        dp->fds[i] = bpf_object__find_map_fd_by_name(dp->skel->obj, dataplane_maps[i].name);
+        dp->fds[i] = bpf_map__fd(maps[i]);
     return 0;
 }
 
