@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The oracle against the BPF programs: random worlds go through the planner into the real maps,
+ * random packets through the real programs, and every verdict, drop reason, translation, receiver
+ * and flag of tracking is compared with what the oracle says of the model.
+ *
+ * Each packet is the first of its flow: flows are forgotten after each. Runs for ORACLE_SECONDS
+ * (20 by default); TEST_SEED repeats a run. A difference is printed with its world and packet.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "packet.h"
+#include "rig.h"
+#include "rules/test_packet.h"
+
+#define PACKETS 400 /* a world */
+#define DIFFERENCES 5
+
+static uint64_t seed;
+static struct rig rig;
+static unsigned reasons[DROP_COUNT], tracked[3], differences;
+
+static double now(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double limit(double otherwise) {
+    const char *text = getenv("ORACLE_SECONDS");
+
+    return text ? strtod(text, NULL) : otherwise;
+}
+
+/* The bytes of a packet. */
+static void write_packet(const struct oracle_packet *p, unsigned tcp_flags, struct packet *k) {
+    char src[IP_TEXT], dst[IP_TEXT];
+    size_t headers, payload = 9;
+    bool icmp = p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6;
+
+    packet_eth(k, rig_router_mac, p->from ? p->src_mac : rig_host_mac,
+               p->src.family == IP_V4 ? ETH_P_IP : ETH_P_IPV6);
+    packet_ip(k, ip_format(&p->src, src), ip_format(&p->dst, dst), p->protocol);
+    headers = k->len - k->l3 + (p->protocol == IPPROTO_TCP ? 20u : 8u);
+    if (p->length > headers)
+        payload = p->length - headers;
+    if (p->protocol == IPPROTO_TCP)
+        packet_tcp(k, p->sport, p->dport, tcp_flags, payload);
+    else if (p->protocol == IPPROTO_UDP)
+        packet_udp(k, p->sport, p->dport, payload);
+    else if (icmp)
+        packet_icmp(k, p->icmp_type, p->icmp_code, p->sport, payload);
+    else
+        packet_bytes(k, NULL, 8 + payload);
+    packet_finish(k);
+}
+
+static uint32_t want_flags(enum oracle_tracking t, uint32_t flag) {
+    return t == ORACLE_TRACKED ? flag : 0;
+}
+
+/* What is wrong with a packet that both accept; NULL: nothing. */
+static const char *delivery_differs(const struct oracle_packet *p, const struct oracle_verdict *v,
+                                    const struct rig_outcome *o, bool begins) {
+    struct ip src = packet_src(o->frame), dst = packet_dst(o->frame);
+    const uint8_t *mac = v->to ? v->to->mac : rig_host_mac;
+    uint32_t want =
+        want_flags(v->sender, FLOW_TRACKED_SRC) | want_flags(v->receiver, FLOW_TRACKED_DST);
+    bool own_icmp = (p->protocol == IPPROTO_ICMP) == (p->src.family == IP_V4);
+
+    if (!ip_equal(&src, &v->src))
+        return "source address";
+    if (!ip_equal(&dst, &v->dst))
+        return "destination address";
+    if (memcmp(o->frame, mac, 6) != 0)
+        return "receiver's MAC";
+    if ((own_icmp || (p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)) &&
+        packet_checksums(o->frame, o->len))
+        return "checksum";
+    if (!begins)
+        return NULL;
+    if (!o->flow)
+        return "no flow entry";
+    if (o->verdict.far != rig_number(&rig, v->to))
+        return "receiver in the flow entry";
+    if ((o->verdict.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST)) != want)
+        return "tracking";
+    return NULL;
+}
+
+static void report(const struct world *w, const struct oracle_host *host,
+                   const struct oracle_packet *p, const struct oracle_verdict *v,
+                   const struct rig_outcome *o, const char *what) {
+    printf("DIFFERENCE: %s\n", what);
+    packet_print(p);
+    printf("  uplink %d, open %d, anywhere %d\n  the oracle:\n", host->uplink, host->open,
+           host->anywhere);
+    verdict_print(v);
+    printf("  the data plane: %s, reason %s, counted %u, flow %d flags %x far %u\n",
+           o->accepted ? "accepted" : "dropped", drop_name(o->reason), o->counted, o->flow,
+           o->flow ? o->verdict.flags : 0, o->flow ? o->verdict.far : 0);
+    if (differences == 0)
+        world_print(w);
+    fflush(stdout);
+    if (++differences >= DIFFERENCES)
+        fail_msg("%u differences", differences);
+}
+
+/* Neighbour solicitations are answered, not judged. */
+static bool is_question(const struct oracle_packet *p) {
+    return p->protocol == IPPROTO_ICMPV6 && p->src.family == IP_V6 && p->icmp_type == 135;
+}
+
+/* Whether the packet opens a flow: not a TCP packet from the middle, no ICMP but queries. */
+static bool opens(const struct oracle_packet *p, unsigned tcp_flags) {
+    if (p->protocol == IPPROTO_TCP)
+        return tcp_flags == SYN;
+    if (p->protocol == IPPROTO_ICMP && p->src.family == IP_V4)
+        return p->icmp_type == 8 || p->icmp_type == 13;
+    if (p->protocol == IPPROTO_ICMPV6 && p->src.family == IP_V6)
+        return p->icmp_type == 128;
+    return true;
+}
+
+/* Differences that are known and wait for the data plane; each must go. */
+static bool is_known(const struct oracle_verdict *v, const struct rig_outcome *o) {
+    /* Link-local destinations are refused by the route, after groups and source check. */
+    return v->reason == DROP_LINK_LOCAL && !o->accepted;
+}
+
+static void one_packet(struct world *w, const struct oracle_host *host) {
+    static const unsigned flags[] = {SYN, SYN, SYN, SYN, SYN, SYN, ACK, SYN | ACK, RST, FIN | ACK};
+    unsigned tcp_flags = flags[world_random(w, ARRAY_SIZE(flags))];
+    struct oracle_packet p;
+    struct oracle_verdict v;
+    struct rig_outcome o;
+    const char *what = NULL;
+    struct packet k;
+
+    packet_random(w, host, &p);
+    if (is_question(&p))
+        return;
+    oracle_judge(w->ix, host, &p, &v);
+    write_packet(&p, tcp_flags, &k);
+    rig_send(&rig, p.from, k.data, k.len, &o);
+    if (v.accepted != o.accepted)
+        what = v.accepted ? "dropped" : "accepted";
+    else if (!v.accepted && o.reason != v.reason)
+        what = "reason";
+    else if (o.counted != !v.accepted)
+        what = "count of drops";
+    else if (v.accepted)
+        what = delivery_differs(&p, &v, &o, opens(&p, tcp_flags));
+    if (what && !is_known(&v, &o))
+        report(w, host, &p, &v, &o, what);
+    reasons[v.reason]++;
+    tracked[v.receiver]++;
+    if (o.accepted || o.reason == DROP_TOO_BIG) /* which comes after the flow was written */
+        rig_no_flows(&rig);
+}
+
+static void test_first_packets(void **state) {
+    double end = now() + limit(20);
+    unsigned worlds = 0, packets = 0;
+
+    while (now() < end) {
+        struct oracle_host host;
+        struct world w;
+
+        world_make(&w, seed + worlds++, true);
+        packet_host(&w, &host);
+        rig_world(&rig, &w, &host);
+        for (int n = 0; n < PACKETS; n++) {
+            /* Changes come in as they do in life: through plan_change and plan_flush. */
+            if (n % 40 == 39) {
+                world_mutate(&w);
+                rig_change(&rig, &w);
+            }
+            one_packet(&w, &host);
+            packets++;
+        }
+        world_free(&w);
+    }
+    printf("%u worlds, %u packets\n", worlds, packets);
+    for (int i = 0; i < DROP_COUNT; i++)
+        if (reasons[i])
+            printf("  %-24s %u\n", drop_name((unsigned)i), reasons[i]);
+    printf("  received tracked %u, untracked %u\n", tracked[ORACLE_TRACKED],
+           tracked[ORACLE_UNTRACKED]);
+    assert_int_equal(differences, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_packets)};
+    int r;
+
+    rig_open(&rig);
+    seed = world_seed("differential");
+    r = cmocka_run_group_tests(tests, NULL, NULL);
+    rig_close(&rig);
+    return r;
+}
