@@ -28,7 +28,8 @@ _Static_assert(sizeof(struct arp_packet) == 28, "arp_packet");
 #define ARP_REPLY 2
 
 /* Common to ARP and ND: the MAC that `addr` has for the ENI p->key.eni; 0, or the drop reason. */
-STAGE int neighbour_mac(struct pkt *p, const struct abi_addr *addr, u32 family) {
+STAGE int neighbour_mac(const struct abi_addr *addr, u32 family) {
+    struct pkt *p = pkt_get();
     struct eni_key own_key = {}, key = {};
     struct subnet_key subnet_key = {};
     struct config_value *c = config_get();
@@ -107,10 +108,11 @@ static __always_inline int arp_check(struct pkt *p, const struct arp_packet *arp
     }
     if (arp->op != bpf_htons(ARP_REQUEST) || !sender.w[0])
         return DROP_ARP_UNKNOWN;
-    return neighbour_mac(p, &target, FAMILY_V4);
+    return neighbour_mac(&target, FAMILY_V4);
 }
 
-STAGE int arp_answer(struct __sk_buff *skb, struct pkt *p) {
+STAGE int arp_answer(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     struct {
         u8 dst[6], src[6];
         __be16 type;

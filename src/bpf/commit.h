@@ -61,7 +61,8 @@ static __always_inline void timeouts_add(struct pkt *p, u32 eni) {
     p->timeouts.closing_ms = shorter(t.closing_ms, p->timeouts.closing_ms);
 }
 
-STAGE int commit_timeouts(struct pkt *p) {
+STAGE int commit_timeouts(void) {
+    struct pkt *p = pkt_get();
     u32 tracked;
 
     if (!p)
@@ -76,7 +77,8 @@ STAGE int commit_timeouts(struct pkt *p) {
 }
 
 /* Puts p->value, which is p->key's half or the partner's, under `key`. -1: there is a live one. */
-STAGE int flow_put(struct pkt *p, u32 partner) {
+STAGE int flow_put(u32 partner) {
+    struct pkt *p = pkt_get();
     const struct flow_key *key;
     struct flow_value *f, *old;
     u32 seq;
@@ -114,7 +116,8 @@ static __always_inline void flow_fill(struct pkt *p) {
 }
 
 /* Step 2. */
-STAGE int commit_halves(struct pkt *p) {
+STAGE int commit_halves(void) {
+    struct pkt *p = pkt_get();
     struct flow_value *f;
     int err;
 
@@ -128,7 +131,7 @@ STAGE int commit_halves(struct pkt *p) {
     p->value.packets = p->segments;
     p->value.bytes = p->ip_len;
     p->value.tcp_flags = flow_log_flags(p->tcp_flags);
-    err = flow_put(p, 0);
+    err = flow_put(0);
     if (err)
         return err == -1 || err == -17 ? 0 : DROP_FLOW_TABLE; /* -EEXIST: another CPU was first */
 
@@ -139,7 +142,7 @@ STAGE int commit_halves(struct pkt *p) {
     p->value.partner = p->key;
     p->value.near = p->distant;
     p->value.distant = p->near;
-    err = flow_put(p, 1);
+    err = flow_put(1);
     if (!err)
         return 0;
     /* One half alone is worth nothing. */
@@ -152,7 +155,7 @@ STAGE int commit_halves(struct pkt *p) {
 /* Counts the flow under `eni`; 0, or the reason of a drop. */
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {
     struct eni_stats_value *stats;
-    u32 index = ring_take(p, eni, class);
+    u32 index = ring_take(eni, class);
 
     if (index == RING_NONE) {
         stats = stats_of(eni);
@@ -168,7 +171,8 @@ static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct f
 }
 
 /* Steps 1 and 3. */
-STAGE int commit_new(struct pkt *p) {
+STAGE int commit_new(void) {
+    struct pkt *p = pkt_get();
     struct flow_slot none = {};
     int reason = 0;
 
@@ -189,8 +193,8 @@ STAGE int commit_new(struct pkt *p) {
         if (reason)
             return 0;
     }
-    commit_timeouts(p);
-    reason = commit_halves(p);
+    commit_timeouts();
+    reason = commit_halves();
     return p->v.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST) ? reason : 0;
 }
 
@@ -206,7 +210,8 @@ static __always_inline void partner_follow(struct pkt *p, struct flow_value *f) 
     flow_unlock(other);
 }
 
-STAGE int commit_known(struct pkt *p) {
+STAGE int commit_known(void) {
+    struct pkt *p = pkt_get();
     u32 tracked, gained, class, opens = 0, bits = 0;
     struct flow_value *f;
     int reason = 0;
@@ -247,7 +252,8 @@ STAGE int commit_known(struct pkt *p) {
 }
 
 /* The flags of tracking follow from the judgements; then one of the two above. */
-STAGE int commit(struct pkt *p) {
+STAGE int commit(void) {
+    struct pkt *p = pkt_get();
     u32 flags;
 
     if (!p)
@@ -267,11 +273,11 @@ STAGE int commit(struct pkt *p) {
         flags |= FLOW_UNTRACKED;
     p->v.flags = flags;
     if (p->known)
-        return commit_known(p);
+        return commit_known();
     /* What opens no flow: ICMP outside of queries, answers to nothing, a reset of nothing. */
     if (p->kind != PKT_FLOW || p->tcp_flags & TCP_RST)
         return 0;
-    return commit_new(p);
+    return commit_new();
 }
 
 #endif

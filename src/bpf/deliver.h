@@ -30,7 +30,8 @@ static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 pe
 }
 
 /* Rewrites the packet by p->v and sends it: what the hook returns. */
-STAGE int deliver(struct __sk_buff *skb, struct pkt *p) {
+STAGE int deliver(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     u8 macs[12];
     int reason;
 
@@ -50,7 +51,8 @@ STAGE int deliver(struct __sk_buff *skb, struct pkt *p) {
 }
 
 /* The far end's device and the frame's addresses. */
-STAGE int deliver_find(struct pkt *p) {
+STAGE int deliver_find(void) {
+    struct pkt *p = pkt_get();
     struct link_key link_key = {};
     struct eni_key eni_key = {};
     struct config_value *c = config_get();

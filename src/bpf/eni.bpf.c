@@ -12,7 +12,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     port = bpf_map_lookup_elem(&ports, &port_key);
     if (!port)
         return pkt_drop(DROP_NOT_READY);
-    reason = parse(skb, p); /* 1 */
+    reason = parse(skb); /* 1 */
     if (reason)
         return pkt_drop((u32)reason);
     p->key.eni = port->eni;
@@ -20,14 +20,14 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     if (!mac_equal(p->eth_src, port->mac))
         return pkt_drop(DROP_SPOOFED_MAC);
     if (p->kind == PKT_ARP) /* 2 */
-        return arp_answer(skb, p);
+        return arp_answer(skb);
     if (p->kind == PKT_NS)
-        return nd_answer(skb, p);
+        return nd_answer(skb);
     /* 3: link-local services. None yet: route.h refuses their addresses. */
-    if (!flow_hit(p)) {
-        reason = slow_eni(p); /* 4 to 12 */
+    if (!flow_hit()) {
+        reason = slow_eni(); /* 4 to 12 */
         if (reason)
             return pkt_drop((u32)reason);
     }
-    return deliver(skb, p);
+    return deliver(skb);
 }

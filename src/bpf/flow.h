@@ -219,7 +219,8 @@ static __always_inline int flow_reopens(const struct pkt *p, u32 state) {
 }
 
 /* The fast path: 1 when p->v holds a verdict that is in force, counted; 0: decide it anew. */
-STAGE int flow_hit(struct pkt *p) {
+STAGE int flow_hit(void) {
+    struct pkt *p = pkt_get();
     struct flow_value *f;
     u32 state;
 
@@ -243,7 +244,8 @@ STAGE int flow_hit(struct pkt *p) {
 }
 
 /* The slow path's first look: what is known of the flow, if it lives. */
-STAGE int flow_recall(struct pkt *p) {
+STAGE int flow_recall(void) {
+    struct pkt *p = pkt_get();
     struct flow_value *f;
 
     if (!p)
@@ -269,7 +271,8 @@ STAGE int flow_recall(struct pkt *p) {
 }
 
 /* The path is not what it was: the flow is over, and this packet opens another. */
-STAGE int flow_forget(struct pkt *p) {
+STAGE int flow_forget(void) {
+    struct pkt *p = pkt_get();
     struct flow_value *f;
 
     if (!p)

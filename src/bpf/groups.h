@@ -108,7 +108,8 @@ STAGE int groups_judge(struct question *q) {
  * (`forward`) or in the other one. The peer is the other end as the packet names it on this side
  * of a translation.
  */
-STAGE int groups_side(struct pkt *p, u32 eni, u32 near, u32 forward) {
+STAGE int groups_side(u32 eni, u32 near, u32 forward) {
+    struct pkt *p = pkt_get();
     struct eni_key key = {.eni = eni};
     struct question q = {};
     struct eni_value *e;

@@ -120,7 +120,8 @@ static __always_inline int internet_turn(struct pkt *p) {
     return 1;
 }
 
-STAGE int internet_egress(struct pkt *p) {
+STAGE int internet_egress(void) {
+    struct pkt *p = pkt_get();
     struct config_value *c = config_get();
     int reason;
 
@@ -152,7 +153,8 @@ STAGE int internet_egress(struct pkt *p) {
 }
 
 /* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */
-STAGE int internet_ingress(struct pkt *p) {
+STAGE int internet_ingress(void) {
+    struct pkt *p = pkt_get();
     struct config_value *c = config_get();
     struct public_value *to;
     struct vpc_key key = {};

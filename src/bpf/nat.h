@@ -32,7 +32,8 @@ static __always_inline u32 checksum_offset(const struct pkt *p) {
     }
 }
 
-STAGE int nat_address(struct __sk_buff *skb, struct pkt *p, u32 destination) {
+STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
+    struct pkt *p = pkt_get();
     struct abi_addr from, to;
     u32 words, off, check;
     u64 flags = BPF_F_PSEUDO_HDR | sizeof(u32);
@@ -64,9 +65,9 @@ static __always_inline int nat_apply(struct __sk_buff *skb, struct pkt *p) {
     int reason = 0;
 
     if (p->v.flags & FLOW_SNAT)
-        reason = nat_address(skb, p, 0);
+        reason = nat_address(skb, 0);
     if (!reason && p->v.flags & FLOW_DNAT)
-        reason = nat_address(skb, p, 1);
+        reason = nat_address(skb, 1);
     return reason;
 }
 

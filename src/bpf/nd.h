@@ -123,7 +123,7 @@ static __always_inline int nd_check(struct pkt *p, const struct nd_message *m) {
         if (!a || a->eni != p->key.eni)
             return DROP_SPOOFED_ARP;
     }
-    return neighbour_mac(p, &m->target, FAMILY_V6);
+    return neighbour_mac(&m->target, FAMILY_V6);
 }
 
 static __always_inline void na_fill(struct na_frame *na, const struct pkt *p,
@@ -146,7 +146,8 @@ static __always_inline void na_fill(struct na_frame *na, const struct pkt *p,
     __builtin_memcpy(na->mac, p->v.dst_mac, 6);
 }
 
-STAGE int nd_answer(struct __sk_buff *skb, struct pkt *p) {
+STAGE int nd_answer(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     struct config_value *c = config_get();
     struct nd_message m = {};
     struct na_frame na;

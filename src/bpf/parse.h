@@ -118,7 +118,8 @@ static __always_inline int parse_icmp6(struct pkt *p, const struct icmp_start *i
 }
 
 /* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
-STAGE int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
+STAGE int parse_transport(struct __sk_buff *skb, u32 l4_len) {
+    struct pkt *p = pkt_get();
     u32 header = 0; /* length of the transport header, for counting segments */
 
     if (!p)
@@ -179,7 +180,8 @@ STAGE int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
     return 0;
 }
 
-STAGE int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
+STAGE int parse_ipv4(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     struct iphdr ip;
     u32 header, total;
 
@@ -201,10 +203,11 @@ STAGE int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     p->ip_len = p->wire_len = total;
     if (ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
         return fragment_ipv4(p);
-    return parse_transport(skb, p, total - header);
+    return parse_transport(skb, total - header);
 }
 
-STAGE int parse_ipv6(struct __sk_buff *skb, struct pkt *p) {
+STAGE int parse_ipv6(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     struct ipv6hdr ip;
     u32 off = ETH_LEN + sizeof ip, end;
     u8 next;
@@ -230,7 +233,7 @@ STAGE int parse_ipv6(struct __sk_buff *skb, struct pkt *p) {
             next != IPPROTO_FRAGMENT) {
             p->key.proto = next;
             p->l4_off = off;
-            return parse_transport(skb, p, end - off);
+            return parse_transport(skb, end - off);
         }
         if (next == IPPROTO_HOPOPTS && i != 0)
             return DROP_MALFORMED;
@@ -249,7 +252,8 @@ STAGE int parse_ipv6(struct __sk_buff *skb, struct pkt *p) {
 }
 
 /* Step 5. Neighbour discovery has rules of its own (nd.h). */
-STAGE int parse_addresses(struct pkt *p) {
+STAGE int parse_addresses(void) {
+    struct pkt *p = pkt_get();
     u8 family;
 
     if (!p)
@@ -267,7 +271,8 @@ STAGE int parse_addresses(struct pkt *p) {
 }
 
 /* All of stage 1. Resets what other stages expect to be zero. */
-STAGE int parse(struct __sk_buff *skb, struct pkt *p) {
+STAGE int parse(struct __sk_buff *skb) {
+    struct pkt *p = pkt_get();
     struct ethhdr eth;
     int reason;
 
@@ -290,10 +295,10 @@ STAGE int parse(struct __sk_buff *skb, struct pkt *p) {
         p->kind = PKT_ARP;
         return 0;
     case ETH_P_IP:
-        reason = parse_ipv4(skb, p);
+        reason = parse_ipv4(skb);
         break;
     case ETH_P_IPV6:
-        reason = parse_ipv6(skb, p);
+        reason = parse_ipv6(skb);
         break;
     case ETH_P_8021Q:
     case ETH_P_8021AD:
@@ -303,7 +308,7 @@ STAGE int parse(struct __sk_buff *skb, struct pkt *p) {
     }
     if (reason || p->kind == PKT_NS)
         return reason;
-    return parse_addresses(p);
+    return parse_addresses();
 }
 
 #endif

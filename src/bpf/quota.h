@@ -34,7 +34,8 @@ static __always_inline int slot_is(const struct flow_slot *s, const struct ring_
 }
 
 /* 1: the slot may be taken. `evict`: if its flow lives, that ends. */
-STAGE int ring_slot_free(struct pkt *p, u32 eni, u32 index, u32 evict) {
+STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
+    struct pkt *p = pkt_get();
     struct ring_key key = {.eni = eni, .index = index};
     struct ring_value *slot;
     struct flow_value *f;
@@ -56,7 +57,8 @@ STAGE int ring_slot_free(struct pkt *p, u32 eni, u32 index, u32 evict) {
 }
 
 /* Counts the flow p->key under the ENI: the slot's index, or RING_NONE. */
-STAGE u32 ring_take(struct pkt *p, u32 eni, u32 class) {
+STAGE u32 ring_take(u32 eni, u32 class) {
+    struct pkt *p = pkt_get();
     struct ring_key key = {.eni = eni};
     struct eni_key eni_key = {.eni = eni};
     struct eni_stats_value *stats;
@@ -79,7 +81,7 @@ STAGE u32 ring_take(struct pkt *p, u32 eni, u32 class) {
     for (u32 i = 0; i < RING_PROBES && i < quota; i++) {
         u64 head = __sync_fetch_and_add(&stats->heads[class], 1);
         key.index = class << 28 | (u32)(head % quota);
-        if (ring_slot_free(p, eni, key.index, evict)) {
+        if (ring_slot_free(eni, key.index, evict)) {
             if (bpf_map_update_elem(&rings, &key, &p->key, BPF_ANY))
                 return RING_NONE;
             __sync_fetch_and_add(&stats->flows_made, 1);

@@ -23,7 +23,8 @@ static __always_inline int destination_check(struct pkt *p, const struct eni_val
     return a && a->eni == p->v.far ? 0 : DROP_NOT_DESTINATION;
 }
 
-STAGE int receiver_check(struct pkt *p) {
+STAGE int receiver_check(void) {
+    struct pkt *p = pkt_get();
     struct eni_key key = {};
     struct eni_value *e;
     u32 forward = 1;
@@ -49,14 +50,15 @@ STAGE int receiver_check(struct pkt *p) {
             p->far_judged = JUDGED_TRACKED;
     }
     if (p->far_judged != JUDGED_TRACKED)
-        p->far_judged = (u32)groups_side(p, p->v.far, 0, forward);
+        p->far_judged = (u32)groups_side(p->v.far, 0, forward);
     if (p->far_judged == JUDGED_DENIED)
         return DROP_GROUP_INGRESS;
     return destination_check(p, e);
 }
 
 /* The sender's groups (stage 5), here because it is the same question. */
-STAGE int sender_check(struct pkt *p) {
+STAGE int sender_check(void) {
+    struct pkt *p = pkt_get();
     u32 forward = 1;
 
     if (!p)
@@ -68,12 +70,13 @@ STAGE int sender_check(struct pkt *p) {
             return 0;
         }
     }
-    p->near_judged = (u32)groups_side(p, p->key.eni, 1, forward);
+    p->near_judged = (u32)groups_side(p->key.eni, 1, forward);
     return p->near_judged == JUDGED_DENIED ? DROP_GROUP_EGRESS : 0;
 }
 
 /* Whether, seen as part of a flow that began on the other side, nobody would track the packet. */
-STAGE int reply_check(struct pkt *p) {
+STAGE int reply_check(void) {
+    struct pkt *p = pkt_get();
     u32 near, far;
 
     if (!p)
@@ -82,8 +85,8 @@ STAGE int reply_check(struct pkt *p) {
     if (p->known || p->kind != PKT_FLOW ||
         (p->near_judged != JUDGED_TRACKED && p->far_judged != JUDGED_TRACKED))
         return 0;
-    near = (u32)groups_side(p, p->key.eni, 1, 0);
-    far = (u32)groups_side(p, p->v.far, 0, 0);
+    near = (u32)groups_side(p->key.eni, 1, 0);
+    far = (u32)groups_side(p->v.far, 0, 0);
     p->reply_untracked = (near == JUDGED_UNTRACKED || near == JUDGED_ABSENT) &&
                          (far == JUDGED_UNTRACKED || far == JUDGED_ABSENT);
     return 0;

@@ -29,7 +29,8 @@ static __always_inline void route_plain(struct pkt *p, u32 far) {
 }
 
 /* Whom the destination belongs to, and which groups it has: for the groups of the sender too. */
-STAGE int route_peer(struct pkt *p) {
+STAGE int route_peer(void) {
+    struct pkt *p = pkt_get();
     struct addr_value *a;
     struct eni_key key = {};
     struct eni_value *e;
@@ -71,7 +72,8 @@ static __always_inline int route_eni(struct pkt *p, u32 target) {
     return 0;
 }
 
-STAGE int route_find(struct pkt *p) {
+STAGE int route_find(void) {
+    struct pkt *p = pkt_get();
     struct subnet_key subnet_key = {};
     struct subnet_value *subnet;
     struct route_key key = {};
@@ -106,7 +108,7 @@ STAGE int route_find(struct pkt *p) {
     case ROUTE_ENI:
         return route_eni(p, route->target);
     case ROUTE_IGW:
-        return internet_egress(p);
+        return internet_egress();
     case ROUTE_BLACKHOLE:
         return DROP_BLACKHOLE;
     default:

@@ -31,16 +31,15 @@ static __always_inline int generations_read(struct pkt *p) {
 }
 
 /* Stages 9 to 12. */
-STAGE int slow_finish(struct pkt *p) {
-    int reason;
+STAGE int slow_finish(void) {
+    int reason = receiver_check();
 
-    reason = receiver_check(p);
     if (!reason)
-        reason = reply_check(p);
+        reason = reply_check();
     if (!reason)
-        reason = deliver_find(p);
+        reason = deliver_find();
     if (!reason)
-        reason = commit(p);
+        reason = commit();
     return reason;
 }
 
@@ -51,12 +50,13 @@ static __always_inline int slow_path_of(struct pkt *p) {
     p->v.flags = 0;
     p->v.far_vpc = 0;
     __builtin_memset(&p->partner, 0, sizeof p->partner);
-    reason = sender_check(p);
-    return reason ? reason : route_find(p);
+    reason = sender_check();
+    return reason ? reason : route_find();
 }
 
 /* From an ENI. */
-STAGE int slow_eni(struct pkt *p) {
+STAGE int slow_eni(void) {
+    struct pkt *p = pkt_get();
     int reason;
 
     if (!p)
@@ -64,24 +64,25 @@ STAGE int slow_eni(struct pkt *p) {
     __builtin_memset(&p->v, 0, sizeof p->v);
     reason = generations_read(p);
     if (!reason)
-        reason = flow_recall(p);
+        reason = flow_recall();
     if (!reason)
-        reason = source_check(p); /* 4 */
+        reason = source_check(); /* 4 */
     if (!reason)
-        reason = route_peer(p);
+        reason = route_peer();
     if (!reason)
         reason = slow_path_of(p); /* 5 6 7 8 */
     if (!reason && path_changed(p)) {
-        flow_forget(p);
+        flow_forget();
         reason = slow_path_of(p);
     }
     if (!reason)
-        reason = slow_finish(p); /* 9 10 11 12 */
+        reason = slow_finish(); /* 9 10 11 12 */
     return reason;
 }
 
 /* From the uplink: no sender's side. */
-STAGE int slow_uplink(struct pkt *p) {
+STAGE int slow_uplink(void) {
+    struct pkt *p = pkt_get();
     int reason;
 
     if (!p)
@@ -91,13 +92,13 @@ STAGE int slow_uplink(struct pkt *p) {
     p->src_set = p->dst_set = p->dst_eni = 0;
     p->same_subnet = p->own_source = 0;
     p->near_judged = JUDGED_ABSENT;
-    reason = internet_ingress(p); /* 7 8 */
+    reason = internet_ingress(); /* 7 8 */
     if (!reason)
-        reason = flow_recall(p);
+        reason = flow_recall();
     if (!reason && path_changed(p))
-        flow_forget(p);
+        flow_forget();
     if (!reason)
-        reason = slow_finish(p); /* 9 10 11 12 */
+        reason = slow_finish(); /* 9 10 11 12 */
     return reason;
 }
 

@@ -24,7 +24,8 @@ static __always_inline struct addr_value *addr_find(u32 vpc, u8 family,
     return bpf_map_lookup_elem(&addrs, &key);
 }
 
-STAGE int source_check(struct pkt *p) {
+STAGE int source_check(void) {
+    struct pkt *p = pkt_get();
     struct eni_key key = {};
     struct eni_value *e;
     struct addr_value *a;

@@ -72,32 +72,35 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
 static struct buf *libbpf_words;
 
 static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args) {
-    char line[512];
+    char *text;
     int n;
 
     if (level != LIBBPF_WARN || !libbpf_words)
         return 0;
-    n = vsnprintf(line, sizeof line, format, args);
-    buf_adds(libbpf_words, line);
+    n = vasprintf(&text, format, args);
+    if (n < 0)
+        return 0;
+    buf_adds(libbpf_words, text);
+    free(text);
     return n;
 }
 
-/* Why loading failed, as far as the error number and libbpf tell. */
+/* Why loading failed, as far as the error number and libbpf tell. -EACCES is the verifier's. */
 static int explain(int error, const struct buf *words, struct buf *err) {
     const char *tail = buf_str(words);
-    size_t len = strlen(tail), shown = 1500;
+    size_t len = strlen(tail), shown = 3000;
 
-    if (error == -EPERM || error == -EACCES) {
+    if (error == -EPERM)
         buf_adds(err, "no right to load BPF programs (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or "
                       "root). In a container: docker run --cap-add BPF --cap-add NET_ADMIN "
                       "--cap-add SYS_ADMIN --cap-add PERFMON -v /sys/fs/bpf:/sys/fs/bpf, or "
                       "--privileged.");
-    } else {
-        buf_addf(err, "cannot load the packet path: %s", strerror(-error));
-    }
+    else
+        buf_addf(err, "cannot load the packet path (kernel 6.1 or later is needed): %s",
+                 strerror(-error));
     if (len)
         buf_addf(err, "\n%s", len > shown ? tail + len - shown : tail);
-    return error == -EACCES ? -EPERM : error;
+    return error;
 }
 
 /* Every map of the table is pinned, and taken over where it is pinned already. The maps are looked
@@ -152,7 +155,7 @@ static int load(struct dataplane *dp) {
 }
 
 int dataplane_open(const char *pin_dir, struct dataplane **ret_dp, struct buf *err) {
-    _buf_ struct buf words = BUF_LIMIT(1 << 20);
+    _buf_ struct buf words = BUF_LIMIT(32 << 20);
     struct dataplane *dp;
     libbpf_print_fn_t before;
     int r;
