@@ -138,7 +138,8 @@ static bool get_arn(const struct look *look, const void *obj, struct buf *out) {
     return true;
 }
 
-/* Filters over permissions: all values of one column, of one direction. */
+/* Filters over permissions: all values of one column, of one direction. A column that has no value
+ * in a row appends nothing. */
 typedef bool column_fn(const struct sg_rule *r, const struct look *look, struct buf *out);
 
 static bool get_column(const struct look *look, const void *obj, bool egress, column_fn *column,
@@ -172,13 +173,17 @@ static bool column_cidr6(const struct sg_rule *r, const struct look *look, struc
 }
 
 static bool column_from(const struct sg_rule *r, const struct look *look, struct buf *out) {
+    if (!sg_protocol_has_ports(r->protocol))
+        return false;
     buf_addf(out, "%lld", (long long)r->from);
-    return sg_protocol_has_ports(r->protocol);
+    return true;
 }
 
 static bool column_to(const struct sg_rule *r, const struct look *look, struct buf *out) {
+    if (!sg_protocol_has_ports(r->protocol))
+        return false;
     buf_addf(out, "%lld", (long long)r->to);
-    return sg_protocol_has_ports(r->protocol);
+    return true;
 }
 
 static bool column_protocol(const struct sg_rule *r, const struct look *look, struct buf *out) {
@@ -194,8 +199,10 @@ static bool column_group(const struct sg_rule *r, const struct look *look, struc
 }
 
 static bool column_user(const struct sg_rule *r, const struct look *look, struct buf *out) {
+    if (!r->group_id)
+        return false;
     buf_addf(out, "%012lld", (long long)r->group_owner);
-    return r->group_id;
+    return true;
 }
 
 static bool column_prefix_list(const struct sg_rule *r, const struct look *look, struct buf *out) {
