@@ -276,7 +276,7 @@ static const struct security_group *find_group(struct call *c, const struct rule
 }
 
 static void show_rule(struct call *c, const struct security_group *g, const struct sg_rule *r) {
-    struct sg_rule_view view = {.group = g, .rule = r};
+    struct sg_rule_view view = {.group = g, .rule = r, .tags = r->tags};
 
     xml_open(&c->xml, "item");
     xml_fields(&c->xml, &sg_rule_view_desc, &c->look, &view);
@@ -486,11 +486,37 @@ static int rule_exists(struct call *c, const char *id) {
                       "The security group rule ID '%.64s' does not exist", id);
 }
 
+static int by_rule_id(const void *a, const void *b) {
+    return strcmp((*(struct sg_rule *const *)a)->id, (*(struct sg_rule *const *)b)->id);
+}
+
+/* The group's rules in the order of their ids, so that a page can go on behind one that is gone. */
+static bool show_rules_of(struct page *page, const struct security_group *g,
+                          const struct list *ids) {
+    _free_ const struct sg_rule **sorted = calloc(g->rules.n + 1, sizeof(*sorted));
+    char key[128];
+
+    if (!sorted) {
+        call_no_memory(page->c);
+        return false;
+    }
+    for (uint32_t i = 0; i < g->rules.n; i++)
+        sorted[i] = list_at(g->rules, struct sg_rule, i);
+    qsort(sorted, g->rules.n, sizeof(*sorted), by_rule_id);
+    for (uint32_t i = 0; i < g->rules.n; i++) {
+        struct sg_rule_view view = {.group = g, .rule = sorted[i], .tags = sorted[i]->tags};
+
+        snprintf(key, sizeof(key), "%s/%s", g->o.id, sorted[i]->id);
+        if ((!ids->n || strs_has(ids, sorted[i]->id)) && !describe_row(page, key, &view))
+            return false;
+    }
+    return true;
+}
+
 static int describe_security_group_rules(struct call *c, const void *params) {
     const struct describe_ids *p = params;
     struct page page;
     struct cursor cur;
-    bool more = true;
     int r;
 
     list_each (char *, id, p->ids)
@@ -500,20 +526,11 @@ static int describe_security_group_rules(struct call *c, const void *params) {
     if (r < 0)
         return r;
     index_each_in(c->ix, cur, KIND_SECURITY_GROUP, c->scope) {
-        const struct security_group *g = cur.obj;
-
-        for (uint32_t i = 0; more && i < g->rules.n; i++) {
-            struct sg_rule_view view = {.group = g, .rule = list_at(g->rules, struct sg_rule, i)};
-            char key[128];
-
-            /* Rules only go away or are added at the end: the place in the list orders them well
-             * enough. */
-            snprintf(key, sizeof(key), "%s/%05u", g->o.id, i);
-            if (!p->ids.n || strs_has(&p->ids, view.rule->id))
-                more = describe_row(&page, key, &view);
-        }
+        if (!show_rules_of(&page, cur.obj, &p->ids))
+            break;
     }
-    return describe_end(&page);
+    r = describe_end(&page);
+    return c->error_code ? -1 : r;
 }
 
 static const struct action rows[] = {

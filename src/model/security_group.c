@@ -284,14 +284,6 @@ static bool view_group_id(const struct look *look, const void *obj, struct buf *
     return true;
 }
 
-static bool view_tag_keys(const struct look *look, const void *obj, struct buf *out) {
-    const struct sg_rule *r = ((const struct sg_rule_view *)obj)->rule;
-
-    list_each (struct tag, t, r->tags)
-        buf_add(out, t->key, strlen(t->key) + 1);
-    return r->tags.n;
-}
-
 static void emit_view(struct xml *x, const struct look *look, const void *obj) {
     const struct sg_rule_view *v = obj;
     const struct sg_rule *r = v->rule;
@@ -331,7 +323,7 @@ static const struct field sg_rule_view_fields[] = {
      .filter = "security-group-rule-id",
      .get = view_rule_id},
     {.type = FT_GET, .wire = "groupId", .filter = "group-id", .get = view_group_id},
-    {.type = FT_GET, .filter = "tag-key", .get = view_tag_keys},
+    FIELD(0, FT_LIST, struct sg_rule_view, tags, NULL, .filter = "", .sub = &tag_desc),
     {.type = FT_EMIT, .wire = "isEgress", .emit = emit_view},
 };
 const struct desc sg_rule_view_desc =

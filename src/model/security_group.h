@@ -48,6 +48,7 @@ extern const struct desc security_group_desc;
 struct sg_rule_view {
     const struct security_group *group;
     const struct sg_rule *rule;
+    struct list tags; /* the rule's own, borrowed for filters */
 };
 extern const struct desc sg_rule_view_desc;
 
