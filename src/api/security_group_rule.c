@@ -96,6 +96,7 @@ struct wish {
     const char *group_id;
     int64_t group_owner;
     const char *description;
+    bool unknown; /* to be revoked, but not there */
 };
 
 static int check_ports(struct call *c, const char *protocol, const struct optint *from,
@@ -392,26 +393,59 @@ static void rule_cut(struct security_group *g, uint32_t i) {
     list_cut(&g->rules, sizeof(*r), i);
 }
 
-/* EC2's EC2-VPC form: a rule that is not there is an error, and then nothing is removed. */
+/*
+ * A rule that is not there is an error, and then nothing is removed; but in a default VPC it is
+ * only told (EC2 API reference, RevokeSecurityGroupIngress).
+ */
 static int revoke_wishes(struct call *c, struct security_group *n, const struct list *wishes,
                          bool egress) {
+    const struct vpc *v = index_get(c->ix, KIND_VPC, c->scope, n->vpc_id);
     char text[256];
 
     list_each (struct wish, w, *wishes) {
-        bool found = false;
-
+        w->unknown = true;
         for (uint32_t i = 0; i < n->rules.n; i++) {
             if (wish_is(w, egress, list_at(n->rules, struct sg_rule, i))) {
                 rule_cut(n, i--);
-                found = true;
+                w->unknown = false;
             }
         }
-        if (!found)
+        if (w->unknown && !(v && v->is_default))
             return call_error(c, "InvalidPermission.NotFound",
                               "The specified rule does not exist in this security group: %s",
                               wish_text(w, egress, text, sizeof(text)));
     }
     return 0;
+}
+
+static void show_unknown(struct call *c, const struct list *wishes) {
+    char text[CIDR_TEXT];
+
+    xml_open(&c->xml, "unknownIpPermissionSet");
+    list_each (struct wish, w, *wishes) {
+        bool v4 = w->cidr.ip.family == IP_V4;
+
+        if (!w->unknown)
+            continue;
+        xml_open(&c->xml, "item");
+        xml_text(&c->xml, "ipProtocol", sg_protocol_name(w->protocol, text));
+        if (sg_protocol_has_ports(w->protocol)) {
+            xml_textf(&c->xml, "fromPort", "%lld", (long long)w->from);
+            xml_textf(&c->xml, "toPort", "%lld", (long long)w->to);
+        }
+        xml_open(&c->xml, w->group_id ? "groups" : v4 ? "ipRanges" : "ipv6Ranges");
+        xml_open(&c->xml, "item");
+        if (w->group_id) {
+            xml_textf(&c->xml, "userId", "%012lld", (long long)w->group_owner);
+            xml_text(&c->xml, "groupId", w->group_id);
+        } else {
+            xml_text(&c->xml, v4 ? "cidrIp" : "cidrIpv6", cidr_format(&w->cidr, text));
+        }
+        xml_close(&c->xml, "item");
+        xml_close(&c->xml, w->group_id ? "groups" : v4 ? "ipRanges" : "ipv6Ranges");
+        xml_close(&c->xml, "item");
+    }
+    xml_close(&c->xml, "unknownIpPermissionSet");
 }
 
 static int revoke_ids(struct call *c, struct security_group *n, const struct list *ids,
@@ -451,11 +485,13 @@ static int revoke_rules(struct call *c, const struct rules_params *p, bool egres
         r = revoke_wishes(c, n, &wishes, egress);
     if (r == 0)
         r = revoke_ids(c, n, &p->rule_ids, egress);
+    if (r == 0) {
+        txn_put(c->txn, n);
+        call_return_true(c);
+        show_unknown(c, &wishes);
+    }
     free(wishes.items);
-    if (r < 0)
-        return r;
-    txn_put(c->txn, n);
-    return call_return_true(c);
+    return r;
 }
 
 static int revoke_ingress(struct call *c, const void *params) {
