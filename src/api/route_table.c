@@ -106,6 +106,8 @@ struct route_table *route_table_create(struct call *c, const struct vpc *v, bool
         a->main = true;
     }
     txn_put(c->txn, t);
+    /* Not in a VPC that another writer is deleting. */
+    txn_touch(c->txn, v);
     return t;
 }
 

@@ -80,6 +80,8 @@ struct security_group *security_group_create(struct call *c, const struct vpc *v
     if (v->cidrs6.n)
         allow_all(g, true, NULL, "::/0");
     txn_put(c->txn, g);
+    /* Not in a VPC that another writer is deleting. */
+    txn_touch(c->txn, v);
     return g;
 }
 

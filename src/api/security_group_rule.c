@@ -332,6 +332,9 @@ static int authorize_wishes(struct call *c, const struct security_group *g,
         r->cidr = w->cidr;
         r->group_owner = w->group_owner;
         obj_set(&n->o, &r->group_id, w->group_id);
+        /* Not a group that another writer is deleting. */
+        if (w->group_id && strcmp(w->group_id, g->o.id) != 0)
+            txn_touch(c->txn, index_get(c->ix, KIND_SECURITY_GROUP, c->scope, w->group_id));
         obj_set(&n->o, &r->description, w->description);
         list_each (struct tag_specification, s, *tag_specifications) {
             list_each (struct tag, t, s->tags)

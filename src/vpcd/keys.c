@@ -50,7 +50,13 @@ static void account_create(struct txn *t, uint64_t number, const char *name) {
 
 static struct access_key *key_put(struct txn *t, uint64_t account, const char *id,
                                   const char *secret) {
+    char text[24];
+    const void *owner = index_get(txn_index(t), KIND_ACCOUNT, global, account_id(account, text));
     struct access_key *k = txn_new(t, KIND_KEY, global, id);
+
+    /* Not of an account that another writer is deleting. */
+    if (owner)
+        txn_touch(t, owner);
 
     if (k) {
         obj_set(&k->o, &k->secret, secret);
