@@ -141,3 +141,59 @@ def error_code(call, **params):
     with pytest.raises(ClientError) as caught:
         call(**params)
     return caught.value.response["Error"]["Code"]
+
+
+def error(call, **params):
+    """The whole error: code, message, HTTP status."""
+    from botocore.exceptions import ClientError
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["Error"]["Message"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def filters(**values):
+    """filters(vpc_id=x) -> [{"Name": "vpc-id", "Values": [x]}]; a name that is no identifier: pass a dict."""
+    return [{"Name": name.replace("_", "-"), "Values": v if isinstance(v, list) else [v]}
+            for name, v in values.items()]
+
+
+def make_vpc(ec2, cidr="10.0.0.0/16", **params):
+    return ec2.create_vpc(CidrBlock=cidr, **params)["Vpc"]["VpcId"]
+
+
+def make_subnet(ec2, vpc, cidr="10.0.1.0/24", **params):
+    return ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, **params)["Subnet"]["SubnetId"]
+
+
+def make_gateway(ec2, vpc=None):
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    if vpc:
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    return gateway
+
+
+def make_table(ec2, vpc):
+    return ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+
+
+def make_group(ec2, vpc, name="group"):
+    return ec2.create_security_group(VpcId=vpc, GroupName=name, Description="of a test")["GroupId"]
+
+
+def main_table(ec2, vpc):
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]},
+                                                {"Name": "association.main", "Values": ["true"]}])["RouteTables"]
+    assert len(tables) == 1
+    return tables[0]
+
+
+def default_group(ec2, vpc):
+    groups = ec2.describe_security_groups(Filters=filters(vpc_id=vpc, group_name="default"))["SecurityGroups"]
+    assert len(groups) == 1
+    return groups[0]
+
+
+@pytest.fixture
+def vpc(ec2):
+    return make_vpc(ec2)
