@@ -20,11 +20,6 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-static char *set_id(const char *vpc_id, int64_t number, char *out) {
-    snprintf(out, ID_MAX + 1, "%s/%05lld", vpc_id, (long long)number);
-    return out;
-}
-
 /* NULL when memory is short. */
 static char *set_claim(const char *vpc_id, const struct list *groups, char *out) {
     uint8_t digest[SHA256_DIGEST_LENGTH];
@@ -63,7 +58,7 @@ static int set_create(struct call *c, const char *vpc_id, const struct list *gro
                           "The interfaces of the VPC '%s' already have %d different sets of "
                           "security groups.",
                           vpc_id, SGSET_MAX);
-    s = txn_new(c->txn, KIND_SGSET, c->scope, set_id(vpc_id, number, id));
+    s = txn_new(c->txn, KIND_SGSET, c->scope, sgset_id(vpc_id, number, id));
     if (!s)
         return call_no_memory(c);
     obj_set(&s->o, &s->vpc_id, vpc_id);
@@ -102,7 +97,7 @@ int sgset_take(struct call *c, const struct vpc *v, const struct list *groups,
 
 void sgset_drop(struct call *c, const char *vpc_id, int64_t number) {
     char id[ID_MAX + 1], claim[ID_MAX + 1];
-    const struct sgset *have = index_get(c->ix, KIND_SGSET, c->scope, set_id(vpc_id, number, id));
+    const struct sgset *have = index_get(c->ix, KIND_SGSET, c->scope, sgset_id(vpc_id, number, id));
     struct sgset *s;
 
     if (!have)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/account.h"
 
+#include <stdio.h>
+
 static const struct field account_fields[] = {
     FIELD(1, FT_STR, struct account, name, NULL),
     FIELD(2, FT_TIME, struct account, created, NULL),
@@ -34,3 +36,8 @@ static const struct field sgset_fields[] = {
     FIELD(4, FT_INT, struct sgset, users, NULL),
 };
 const struct desc sgset_desc = DESC_STORED("sgset", struct sgset, sgset_fields);
+
+char *sgset_id(const char *vpc_id, int64_t number, char *out) {
+    snprintf(out, ID_MAX + 1, "%s/%05lld", vpc_id, (long long)number);
+    return out;
+}

@@ -55,6 +55,8 @@ struct sgset {
     struct blob unknown;
 };
 #define SGSET_MAX 65535
+/* The id of a set: the number with five digits, so that a walk passes them in order; ID_MAX + 1. */
+char *sgset_id(const char *vpc_id, int64_t number, char *out);
 
 enum {
     SGSET_BY_VPC = 1,

@@ -259,7 +259,7 @@ static int compile_direct(struct plan *p, const struct index *ix, const struct o
     } else {
         const struct network_interface *eni = (const struct network_interface *)o;
 
-        snprintf(set, sizeof(set), "%s/%lld", eni->vpc_id, (long long)eni->sgset);
+        sgset_id(eni->vpc_id, eni->sgset, set);
         return compile_eni(ix, &env, eni, table_of(p, UNIT_RULES, o->scope, set), out);
     }
 }

@@ -305,7 +305,7 @@ static int64_t intern(struct world *w, const char *vpc_id, const struct list *gr
     struct sgset *s;
     struct cursor c;
     bool taken;
-    char id[64];
+    char id[ID_MAX + 1];
 
     index_each_by(w->ix, c, KIND_SGSET, SGSET_BY_VPC, vpc_id) {
         if (same_groups(&((const struct sgset *)c.obj)->groups, groups)) {
@@ -316,7 +316,7 @@ static int64_t intern(struct world *w, const char *vpc_id, const struct list *gr
         }
     }
     do {
-        snprintf(id, sizeof(id), "%s/%lld", vpc_id, (long long)number);
+        sgset_id(vpc_id, number, id);
         taken = index_get(w->ix, KIND_SGSET, w->scope, id) != NULL;
         number += taken;
     } while (taken);
@@ -333,9 +333,9 @@ static int64_t intern(struct world *w, const char *vpc_id, const struct list *gr
 
 static void release(struct world *w, const char *vpc_id, int64_t number) {
     struct sgset *s;
-    char id[64];
+    char id[ID_MAX + 1];
 
-    snprintf(id, sizeof(id), "%s/%lld", vpc_id, (long long)number);
+    sgset_id(vpc_id, number, id);
     s = must(obj_clone(must((void *)(uintptr_t)index_get(w->ix, KIND_SGSET, w->scope, id))));
     if (--s->users > 0) {
         put(w, s);
