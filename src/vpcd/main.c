@@ -1,18 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vpcd: the supervisor when it is started as root, the worker otherwise. */
+/*
+ * vpcd: started as root, the supervisor, which starts this program again as the worker and, unless
+ * --no-agent says otherwise, vpc-agent. Started by anybody else: the worker alone, on paper.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "vpcd/options.h"
+#include "vpcd/supervisor.h"
 #include "vpcd/worker.h"
+
+#define WORKER_UID 478 /* where there is no user vpcd; a system uid that Debian gives to nobody */
+#define AGENT_ARGS_MAX 16
+
+/* The worker's user: --user, else "vpcd", else a fixed uid. */
+static int find_user(const struct options *o, struct supervisor_config *config) {
+    const struct passwd *pw = getpwnam(o->user ? o->user : "vpcd");
+
+    if (!pw && o->user) {
+        fprintf(stderr, "vpcd: --user %s: there is no such user\n", o->user);
+        return -EINVAL;
+    }
+    config->uid = pw ? pw->pw_uid : WORKER_UID;
+    config->gid = pw ? pw->pw_gid : WORKER_UID;
+    if (config->uid == 0) {
+        fprintf(stderr, "vpcd: --user must not be root: the worker needs no privileges\n");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int own_path(char out[PATH_MAX]) {
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 16);
+
+    if (n < 0) {
+        fprintf(stderr, "vpcd: /proc/self/exe: %s\n", strerror(errno));
+        return -errno;
+    }
+    out[n] = 0;
+    return 0;
+}
+
+static void agent_argv(const struct options *o, char *path, char *argv[AGENT_ARGS_MAX]) {
+    const char *const args[] = {
+        path,
+        "--state-dir",
+        o->state_dir,
+        "--public-pool",
+        o->public_pool_text,
+        "--ipv6-pool",
+        o->ipv6_pool_text,
+        o->uplink_allow ? "--uplink-allow" : NULL,
+        o->uplink_allow,
+    };
+    int n = 0;
+
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+        if (args[i])
+            argv[n++] = (char *)(uintptr_t)args[i];
+    argv[n] = NULL;
+}
+
+static int supervise(const struct options *o, int argc, char **argv) {
+    static char self[PATH_MAX], agent[PATH_MAX];
+    char *agent_args[AGENT_ARGS_MAX], **worker = calloc((size_t)argc + 4, sizeof(*worker));
+    struct supervisor_config config = {.state_dir = o->state_dir};
+    char *slash;
+    int n = 0;
+
+    if (!worker || find_user(o, &config) < 0 || own_path(self) < 0)
+        return SUPERVISOR_EXIT_CONFIG;
+    /* The same command line; the directory as it really is, for whoever looks with ps. */
+    worker[n++] = self;
+    for (int i = 1; i < argc; i++)
+        worker[n++] = argv[i];
+    worker[n++] = (char *)(uintptr_t) "--state-dir";
+    worker[n++] = (char *)(uintptr_t)o->state_dir;
+    worker[n++] = (char *)(uintptr_t) "--worker";
+    worker[n] = NULL;
+    config.worker = worker;
+    snprintf(agent, sizeof(agent), "%s", self);
+    slash = strrchr(agent, '/');
+    snprintf(slash, (size_t)(agent + sizeof(agent) - slash), "/vpc-agent");
+    if (!o->no_agent) {
+        agent_argv(o, agent, agent_args);
+        config.agent = agent_args;
+    }
+    return supervisor_run(&config);
+}
 
 int main(int argc, char **argv) {
     static struct options o;
     int r = options_parse(argc, argv, &o);
 
     if (r != 0)
-        return r < 0 ? 2 : 0;
+        return r < 0 ? SUPERVISOR_EXIT_CONFIG : 0;
     log_setup("vpcd", LOG_INFO);
+    if (geteuid() == 0 && !o.worker)
+        return supervise(&o, argc, argv);
+    if (geteuid() != 0 && !o.no_agent && !o.worker) {
+        fprintf(
+            stderr,
+            "vpcd: without root there are no packets: start it with sudo, or with --no-agent\n");
+        return SUPERVISOR_EXIT_CONFIG;
+    }
     return worker_run(&o);
 }

@@ -54,7 +54,7 @@ static const struct {
     {OPT_PUBLIC_POOL, "public-pool", "CIDR",
      "public IPv4 addresses; the first is the host's (203.0.113.0/24)"},
     {OPT_IPV6_POOL, "ipv6-pool", "CIDR", "where VPCs get their IPv6 /56 from (2001:db8:4700::/40)"},
-    {OPT_UPLINK, "uplink", "DEV", "a device in place of the veth into the host"},
+    {OPT_UPLINK, "uplink", "DEV", NULL},
     {OPT_UPLINK_ALLOW, "uplink-allow", "PORTS",
      "the host's own ports that instances may reach: tcp/8080,udp/53 or all"},
     {OPT_UPLINK_MASQUERADE, "uplink-masquerade", NULL,
@@ -135,14 +135,13 @@ static int take(enum option_id id, const char *value, struct options *o) {
         o->ipv6_pool_text = value;
         return parse_pool(value, IP_V6, &o->ipv6_pool);
     case OPT_UPLINK:
-        o->uplink = value;
-        return 0;
+        return fail("--uplink", value, "a real device as the uplink is not offered yet");
     case OPT_UPLINK_ALLOW:
         o->uplink_allow = value;
         return 0;
     case OPT_UPLINK_MASQUERADE:
-        o->uplink_masquerade = true;
-        return 0;
+        return fail("--uplink-masquerade", "",
+                    "is not offered yet: instances reach the host, not what is behind it");
     case OPT_NO_AGENT:
         o->no_agent = true;
         return 0;

@@ -22,8 +22,7 @@ struct options {
     size_t n_credentials;
     struct cidr public_pool, ipv6_pool;
     const char *public_pool_text, *ipv6_pool_text;
-    const char *uplink, *uplink_allow;
-    bool uplink_masquerade;
+    const char *uplink_allow;
     bool no_agent;
     bool plain_http;      /* on an address that is not loopback */
     bool worker;          /* started by the supervisor */

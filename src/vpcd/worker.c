@@ -23,8 +23,9 @@
 #include "vpcd/control.h"
 #include "vpcd/keys.h"
 #include "vpcd/publish.h"
+#include "vpcd/supervisor.h"
 
-#define EXIT_FINAL 2
+#define EXIT_FINAL SUPERVISOR_EXIT_CONFIG
 #define GRACE_MS 2000
 #define SWEEP_SECONDS 60
 

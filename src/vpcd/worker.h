@@ -6,8 +6,8 @@
 
 /*
  * The API and the state, without privileges. Runs until SIGTERM or SIGINT; returns an exit status:
- * 0, 1 after an error that was said, 2 when starting again would not help (a wrong flag, a port in
- * use).
+ * 0, 1 after an error that was said, SUPERVISOR_EXIT_CONFIG when starting again would not help (a
+ * wrong flag, a port in use).
  */
 int worker_run(const struct options *o);
 

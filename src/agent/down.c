@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/down.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/cgroup.h"
+#include "agent/guest.h"
+#include "base/log.h"
+#include "dataplane/dataplane.h"
+
+#define INSTANCES_MS 10000
+
+char *pin_dir(const struct owner *owner, char out[64]) {
+    snprintf(out, 64, "/sys/fs/bpf/vpcd-%s", owner->hash);
+    return out;
+}
+
+static int note(int first, int r, const char *what) {
+    if (r < 0)
+        log_error("%s: %s", what, strerror(-r));
+    return first < 0 ? first : r;
+}
+
+int down(const struct owner *owner) {
+    _rtnl_ struct rtnl *rtnl = NULL;
+    struct guests guests;
+    char dir[64];
+    int r = 0, k;
+
+    k = guests_open(owner, &guests);
+    if (k == 0) {
+        r = note(r, guests_destroy_all(&guests, INSTANCES_MS), "instances");
+        guests_close(&guests);
+    } else if (k != -ENOENT) {
+        r = note(r, k, "instances");
+    }
+    cgroup_remove_all(owner->hash);
+    k = rtnl_open(-1, &rtnl);
+    r = note(r, k < 0 ? k : owner_delete_links(owner, rtnl), "devices");
+    return note(r, dataplane_destroy(pin_dir(owner, dir)), "the pinned data plane");
+}

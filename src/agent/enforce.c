@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Deletions after a grace period stand in a queue by time. Should the agent die before, they stay
+ * in the maps: entries under numbers that nobody names, which the sweep of the next start takes
+ * away.
+ */
+#include "agent/enforce.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "rules/plan.h"
+
+#define GRACE_NS 5000000000u
+#define RETRY_SECONDS 1
+
+struct later {
+    STAILQ_ENTRY(later) link;
+    uint64_t due;
+    bool sweep; /* else a deletion */
+    enum entry_map map;
+    uint8_t key[ENTRY_KEY_MAX];
+};
+
+struct enforce {
+    struct dataplane *dp;
+    struct plan *plan;
+    const struct index *ix; /* of the last flush; lives as long as the agent */
+    STAILQ_HEAD(, later) queue;
+    struct event *timer; /* the queue's head is due */
+    struct event *retry;
+    bool full; /* plan_full is wanted */
+};
+
+static const enum dataplane_map maps[ENTRY_MAPS] = {
+    [ENTRY_RULE_TABLES] = DATAPLANE_RULE_TABLES,
+    [ENTRY_RULE_ADDRS] = DATAPLANE_RULE_ADDRS,
+    [ENTRY_RULE_PORTS] = DATAPLANE_RULE_PORTS,
+    [ENTRY_RULE_SETS] = DATAPLANE_RULE_SETS,
+    [ENTRY_ROUTES] = DATAPLANE_ROUTES,
+    [ENTRY_SUBNETS] = DATAPLANE_SUBNETS,
+    [ENTRY_ENIS] = DATAPLANE_ENIS,
+    [ENTRY_ADDRS] = DATAPLANE_ADDRS,
+    [ENTRY_PUBLICS] = DATAPLANE_PUBLICS,
+    [ENTRY_VPCS] = DATAPLANE_VPCS,
+};
+
+static int number_of(void *data, enum number_kind kind, const char *id, uint32_t *ret_number) {
+    struct enforce *e = data;
+
+    return dataplane_number(e->dp, kind, id, ret_number);
+}
+
+static int table_new(void *data, uint32_t *ret_table) {
+    struct enforce *e = data;
+
+    return dataplane_number_new(e->dp, ret_table);
+}
+
+static struct vpc_value vpc_now(void *data, uint32_t vpc) {
+    struct enforce *e = data;
+    struct vpc_key key = {.vpc = vpc};
+    struct vpc_value value = {0};
+
+    dataplane_get(e->dp, DATAPLANE_VPCS, &key, &value);
+    return value;
+}
+
+static void problem(void *data, const struct obj *o, int error, const char *what) {
+    log_error("%s cannot be put into force: %s (%s)", o->id, what, strerror(-error));
+}
+
+/* Deletes what the plan does not own. */
+struct sweep {
+    struct enforce *e;
+    enum entry_map map;
+    size_t gone;
+};
+
+static int sweep_one(const void *key, const void *value, void *arg) {
+    struct sweep *s = arg;
+
+    if (plan_owns(s->e->plan, s->map, key))
+        return 0;
+    s->gone++;
+    return dataplane_del(s->e->dp, maps[s->map], key);
+}
+
+static int sweep(struct enforce *e, enum entry_map map) {
+    struct sweep s = {.e = e, .map = map};
+
+    return dataplane_each(e->dp, maps[map], sweep_one, &s);
+}
+
+static void arm(struct enforce *e) {
+    struct later *l = STAILQ_FIRST(&e->queue);
+    uint64_t now = mono_ns(), wait;
+    struct timeval tv;
+
+    if (!l)
+        return;
+    wait = l->due > now ? (l->due - now) / 1000 + 1 : 1;
+    tv = (struct timeval){.tv_sec = (time_t)(wait / 1000000),
+                          .tv_usec = (suseconds_t)(wait % 1000000)};
+    event_add(e->timer, &tv);
+}
+
+static int queue(struct enforce *e, enum entry_map map, const void *key) {
+    struct later *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        return -ENOMEM;
+    *l = (struct later){.due = mono_ns() + GRACE_NS, .sweep = !key, .map = map};
+    if (key)
+        memcpy(l->key, key, entry_map_info(map)->key_len);
+    STAILQ_INSERT_TAIL(&e->queue, l, link);
+    return 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg) {
+    struct enforce *e = arg;
+    struct later *l;
+    uint64_t now = mono_ns();
+
+    while ((l = STAILQ_FIRST(&e->queue)) && l->due <= now) {
+        STAILQ_REMOVE_HEAD(&e->queue, link);
+        if (l->sweep)
+            sweep(e, l->map);
+        else
+            dataplane_del(e->dp, maps[l->map], l->key);
+        free(l);
+    }
+    arm(e);
+}
+
+static int emit(void *data, const struct plan_op *op) {
+    struct enforce *e = data;
+
+    switch (op->kind) {
+    case PLAN_PUT:
+        return dataplane_put(e->dp, maps[op->map], op->key, op->value);
+    case PLAN_DELETE:
+        return dataplane_del(e->dp, maps[op->map], op->key);
+    case PLAN_DELETE_LATER:
+        return queue(e, op->map, op->key);
+    case PLAN_SWEEP:
+        return sweep(e, op->map);
+    case PLAN_SWEEP_LATER:
+        return queue(e, op->map, NULL);
+    }
+    return -EINVAL;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg) {
+    struct enforce *e = arg;
+
+    enforce_flush(e, e->ix, true);
+}
+
+int enforce_new(struct event_base *base, struct dataplane *dp, struct enforce **ret_enforce) {
+    struct enforce *e = calloc(1, sizeof(*e));
+    const struct plan_callbacks callbacks = {.number_of = number_of,
+                                             .table_new = table_new,
+                                             .vpc_now = vpc_now,
+                                             .problem = problem,
+                                             .data = e};
+
+    if (!e)
+        return -ENOMEM;
+    STAILQ_INIT(&e->queue);
+    e->dp = dp;
+    e->full = true;
+    e->plan = plan_new(&callbacks);
+    e->timer = evtimer_new(base, on_timer, e);
+    e->retry = evtimer_new(base, on_retry, e);
+    if (!e->plan || !e->timer || !e->retry) {
+        enforce_free(e);
+        return -ENOMEM;
+    }
+    *ret_enforce = e;
+    return 0;
+}
+
+void enforce_free(struct enforce *e) {
+    struct later *l;
+
+    if (!e)
+        return;
+    while ((l = STAILQ_FIRST(&e->queue))) {
+        STAILQ_REMOVE_HEAD(&e->queue, link);
+        free(l);
+    }
+    if (e->timer)
+        event_free(e->timer);
+    if (e->retry)
+        event_free(e->retry);
+    plan_free(e->plan);
+    free(e);
+}
+
+void enforce_change(struct enforce *e, const struct index *ix, const struct obj *old,
+                    const struct obj *new) {
+    if (!e->full && plan_change(e->plan, ix, old, new) < 0)
+        e->full = true;
+}
+
+int enforce_flush(struct enforce *e, const struct index *ix, bool full) {
+    const struct timeval again = {.tv_sec = RETRY_SECONDS};
+    int r;
+
+    e->ix = ix;
+    e->full |= full;
+    r = e->full ? plan_full(e->plan, ix, emit, e) : plan_flush(e->plan, ix, emit, e);
+    arm(e);
+    if (r < 0) {
+        log_error("the change is not in force: %s; trying again", strerror(-r));
+        e->full = true;
+        event_add(e->retry, &again);
+        return r;
+    }
+    e->full = false;
+    return 0;
+}

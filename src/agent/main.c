@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vpc-agent wires: the stream (world) to the packet path (enforce) and to the instances
+ * (reconcile).
+ *
+ * The order of the start: what runs goes on running until the first snapshot was read whole. Then
+ * the maps are filled, the programs of this build take over, the uplink opens, instances are looked
+ * at.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/control.h"
+#include "agent/down.h"
+#include "agent/enforce.h"
+#include "agent/options.h"
+#include "agent/reconcile.h"
+#include "agent/world.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/notify.h"
+
+#define EXIT_CONFIG 78 /* starting again would not help: vpcd/supervisor.h */
+#define SWEEP_SECONDS 60
+
+struct agent {
+    struct agent_options options;
+    struct owner owner;
+    struct event_base *base;
+    struct rtnl *rtnl;
+    struct dataplane *dp;
+    struct uplink uplink;
+    struct guests guests;
+    struct plugs plugs;
+    struct enforce *enforce;
+    struct reconcile *reconcile;
+    struct world *world;
+    struct control *control;
+    struct event *signals[3], *sweep;
+    uint32_t flows; /* live, at the last sweep */
+    bool open;      /* programs active, uplink open */
+};
+
+static void changed(void *arg, const struct obj *old, const struct obj *new) {
+    struct agent *a = arg;
+
+    enforce_change(a->enforce, world_index(a->world), old, new);
+    reconcile_change(a->reconcile, old, new);
+}
+
+static void settled(void *arg, bool snapshot) {
+    struct agent *a = arg;
+    int r = enforce_flush(a->enforce, world_index(a->world), false);
+
+    if (r == 0 && !a->open) {
+        r = dataplane_activate(a->dp);
+        if (r == 0)
+            r = outside_open(a->rtnl, a->dp, &a->uplink);
+        a->open = r == 0;
+        if (r < 0) {
+            log_error("the data plane cannot be opened: %s", strerror(-r));
+            event_base_loopbreak(a->base);
+            return;
+        }
+    }
+    if (!snapshot)
+        return;
+    reconcile_all(a->reconcile);
+    if (a->open) {
+        log_info("in step with vpcd");
+        world_report(a->world, REPORT_READY, "", "", "");
+        notify_systemd("READY=1");
+    }
+}
+
+/* vpcctl */
+
+static json_t *drops(struct agent *a) {
+    uint64_t packets[DROP_SLOTS];
+    json_t *rows = json_array();
+
+    if (dataplane_drops(a->dp, packets) < 0)
+        return rows;
+    for (unsigned i = 1; i < DROP_SLOTS; i++)
+        if (packets[i])
+            json_array_append_new(rows,
+                                  json_pack("{s:s,s:I,s:s}", "reason", drop_name(i), "packets",
+                                            (json_int_t)packets[i], "means", drop_sentence(i)));
+    return rows;
+}
+
+static json_t *answer(void *arg, const char *cmd, const json_t *request) {
+    struct agent *a = arg;
+    uint32_t deleted, live;
+
+    if (strcmp(cmd, "status") != 0)
+        return NULL;
+    if (dataplane_sweep(a->dp, &deleted, &live) == 0)
+        a->flows = live;
+    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i}", "version", VPCD_VERSION, "pid", (int)getpid(),
+                     "connected", (int)world_connected(a->world), "open", (int)a->open, "instances",
+                     reconcile_status(a->reconcile), "drops", drops(a), "flows",
+                     (int)(a->flows / 2));
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg) {
+    struct agent *a = arg;
+    uint32_t deleted;
+
+    dataplane_sweep(a->dp, &deleted, &a->flows);
+}
+
+static void on_end(evutil_socket_t sig, short what, void *arg) {
+    struct agent *a = arg;
+
+    event_base_loopbreak(a->base);
+}
+
+/* Helpers that start commands in instances end when those do. */
+static void on_child(evutil_socket_t sig, short what, void *arg) {
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+static int complain(const char *what, int r) {
+    log_error("%s: %s", what, strerror(-r));
+    return r;
+}
+
+static int start_dataplane(struct agent *a) {
+    _buf_ struct buf err = BUF_INIT;
+    char dir[64];
+    int r = dataplane_open(pin_dir(&a->owner, dir), &a->dp, &err);
+
+    if (r < 0) {
+        log_error("no data plane: %s", err.len ? buf_str(&err) : strerror(-r));
+        return r;
+    }
+    r = rtnl_open(-1, &a->rtnl);
+    if (r < 0)
+        return complain("route netlink", r);
+    r = outside_prepare(&a->owner, a->rtnl, a->dp, &a->options.outside, &a->uplink, &err);
+    if (r < 0)
+        log_error("%s", buf_str(&err));
+    return r;
+}
+
+static int start_rest(struct agent *a) {
+    const struct world_handlers handlers = {.changed = changed, .settled = settled, .arg = a};
+    const struct timeval interval = {.tv_sec = SWEEP_SECONDS};
+    char path[256];
+    int r;
+
+    r = guests_open(&a->owner, &a->guests);
+    if (r < 0)
+        return complain("instances of before", r);
+    r = plugs_open(&a->plugs, &a->owner, a->rtnl, a->dp);
+    if (r < 0)
+        return complain("devices of before", r);
+    r = enforce_new(a->base, a->dp, &a->enforce);
+    if (r == 0)
+        r = reconcile_new(a->base, &a->guests, &a->plugs, &a->reconcile);
+    if (r == 0)
+        r = world_new(a->base, a->owner.dir, &handlers, &a->world);
+    if (r < 0)
+        return complain("start", r);
+    reconcile_set_world(a->reconcile, a->world);
+    snprintf(path, sizeof(path), "%s/agent/control.sock", a->owner.dir);
+    r = control_open(a->base, path, &a->guests, answer, a, &a->control);
+    if (r < 0)
+        return complain(path, r);
+    a->sweep = event_new(a->base, -1, EV_PERSIST, on_sweep, a);
+    a->signals[0] = evsignal_new(a->base, SIGTERM, on_end, a);
+    a->signals[1] = evsignal_new(a->base, SIGINT, on_end, a);
+    a->signals[2] = evsignal_new(a->base, SIGCHLD, on_child, a);
+    if (!a->sweep || !a->signals[0] || !a->signals[1] || !a->signals[2])
+        return -ENOMEM;
+    event_add(a->sweep, &interval);
+    for (int i = 0; i < 3; i++)
+        event_add(a->signals[i], NULL);
+    return 0;
+}
+
+static int run(struct agent *a) {
+    int status = EXIT_CONFIG;
+
+    signal(SIGPIPE, SIG_IGN);
+    a->base = event_base_new();
+    if (a->base && start_dataplane(a) == 0) {
+        status = 1;
+        if (start_rest(a) == 0) {
+            event_base_dispatch(a->base);
+            status = a->open ? 0 : 1;
+        }
+    }
+    /* Devices, programs, maps and instances stay as they are. */
+    control_close(a->control);
+    reconcile_free(a->reconcile);
+    enforce_free(a->enforce);
+    world_free(a->world);
+    plugs_close(&a->plugs);
+    for (int i = 0; i < 3; i++)
+        if (a->signals[i])
+            event_free(a->signals[i]);
+    if (a->sweep)
+        event_free(a->sweep);
+    rtnl_close(a->rtnl);
+    dataplane_close(a->dp);
+    if (a->base)
+        event_base_free(a->base);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    static struct agent a;
+    char path[256];
+    int r = agent_options_parse(argc, argv, &a.options), lock;
+
+    if (r != 0)
+        return r < 0 ? EXIT_CONFIG : 0;
+    log_setup("vpc-agent", LOG_INFO);
+    if (geteuid() != 0) {
+        log_error("the agent must run as root: it loads BPF programs and makes namespaces");
+        return EXIT_CONFIG;
+    }
+    r = owner_of(a.options.state_dir, &a.owner);
+    if (r == -ENOENT && a.options.down)
+        return 0;
+    if (r < 0) {
+        log_error("--state-dir %s: %s", a.options.state_dir, strerror(-r));
+        return EXIT_CONFIG;
+    }
+    snprintf(path, sizeof(path), "%s/agent", a.owner.dir);
+    r = make_dirs(path, 0700);
+    if (r < 0) {
+        complain(path, r);
+        return EXIT_CONFIG;
+    }
+    snprintf(path, sizeof(path), "%s/agent/lock", a.owner.dir);
+    lock = lock_take(path);
+    if (lock < 0) {
+        log_error("another agent of %s runs (pid %d)", a.owner.dir, (int)lock_holder(path));
+        return 1;
+    }
+    if (a.options.down)
+        return down(&a.owner) < 0 ? 1 : 0;
+    return run(&a);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static const char usage[] =
+    "Usage: vpc-agent --state-dir DIR [OPTIONS]\n\n"
+    "The part of vpcd that carries packets and instances on this host. vpcd starts it.\n\n"
+    "  --public-pool CIDR      public IPv4 addresses\n"
+    "  --ipv6-pool CIDR        where VPCs get their IPv6 prefixes from\n"
+    "  --uplink-allow PORTS    the host's own ports that instances may reach: tcp/8080,udp/53 or "
+    "all\n"
+    "  --down                  take instances, devices and the data plane away, and end\n"
+    "  --help, --version\n";
+
+static int pool(const char *text, uint8_t family, struct cidr *ret) {
+    if (cidr_parse(text, ret) < 0 || ret->ip.family != family || !cidr_is_canonical(ret)) {
+        fprintf(stderr, "vpc-agent: '%s' is no pool: a network in CIDR form is\n", text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
+    enum { STATE_DIR = 256, PUBLIC_POOL, IPV6_POOL, UPLINK_ALLOW, DOWN, HELP, VERSION };
+    static const struct option longs[] = {
+        {"state-dir", 1, NULL, STATE_DIR}, {"public-pool", 1, NULL, PUBLIC_POOL},
+        {"ipv6-pool", 1, NULL, IPV6_POOL}, {"uplink-allow", 1, NULL, UPLINK_ALLOW},
+        {"down", 0, NULL, DOWN},           {"help", 0, NULL, HELP},
+        {"version", 0, NULL, VERSION},     {0},
+    };
+    struct agent_options o = {0};
+    _buf_ struct buf err = BUF_INIT;
+    int c, r = 0;
+
+    while (r == 0 && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        switch (c) {
+        case STATE_DIR:
+            o.state_dir = optarg;
+            break;
+        case PUBLIC_POOL:
+            r = pool(optarg, IP_V4, &o.outside.pool4);
+            break;
+        case IPV6_POOL:
+            r = pool(optarg, IP_V6, &o.outside.pool6);
+            break;
+        case UPLINK_ALLOW:
+            o.outside.allow = optarg;
+            r = outside_check_allow(optarg, &err);
+            if (r < 0)
+                fprintf(stderr, "vpc-agent: --uplink-allow: %s\n", buf_str(&err));
+            break;
+        case DOWN:
+            o.down = true;
+            break;
+        case 'h':
+        case HELP:
+            fputs(usage, stdout);
+            return 1;
+        case VERSION:
+            printf("vpc-agent %s\n", VPCD_VERSION);
+            return 1;
+        default:
+            r = -EINVAL;
+        }
+    }
+    if (r == 0 && (!o.state_dir || optind < argc)) {
+        fprintf(stderr, "vpc-agent: see vpc-agent --help\n");
+        r = -EINVAL;
+    }
+    if (r == 0)
+        *ret = o;
+    return r;
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each instance that should be or is has a `struct task`; a task that must be looked at stands in
+ * the queue. One look (look_at) goes at most one step further and says whether there is more:
+ *
+ *     should run     no guest, or one that the machine's restart ended: make it
+ *                    interfaces: plug what is attached, unplug what no longer is
+ *                    all there: run the user data, report "running"
+ *                    ended by itself: as if it had been stopped, report "stopped"
+ *     should stop    alive: ask it to end; ended: unplug, report "stopped"
+ *     should be gone alive: kill it; ended: unplug, forget, report "terminated"
+ *
+ * A guest's end shows at its pidfd, a device's at the link monitor; both put the task into the
+ * queue.
+ */
+#include "agent/reconcile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "link/monitor.h"
+#include "model/instance.h"
+
+#define TRIES_MAX 3
+#define RETRY_MS 500
+
+struct task {
+    TAILQ_ENTRY(task) link;
+    UT_hash_handle hh;
+    struct reconcile *r;
+    char id[32];
+    struct scope scope;
+    bool queued;
+    bool stopping; /* it was asked to end */
+    int tries;     /* that failed, of making it run */
+    char reported[16];
+    struct event *ended; /* its pidfd */
+    struct event *retry;
+};
+
+TAILQ_HEAD(tasks, task);
+
+struct reconcile {
+    struct event_base *base;
+    struct world *world;
+    struct guests *guests;
+    struct plugs *plugs;
+    struct task *all;
+    struct tasks queue;
+    struct event *turn;
+    struct link_monitor *monitor;
+    struct event *links;
+};
+
+enum wish { WISH_GONE, WISH_STOPPED, WISH_RUNNING };
+
+static void enqueue(struct task *t) {
+    const struct timeval now = {0};
+
+    if (t->queued)
+        return;
+    t->queued = true;
+    TAILQ_INSERT_TAIL(&t->r->queue, t, link);
+    event_add(t->r->turn, &now);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg) {
+    enqueue(arg);
+}
+
+static struct task *task_of(struct reconcile *r, const char *id) {
+    struct task *t;
+
+    HASH_FIND_STR(r->all, id, t);
+    if (t)
+        return t;
+    t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    t->r = r;
+    snprintf(t->id, sizeof(t->id), "%s", id);
+    t->retry = evtimer_new(r->base, on_retry, t);
+    if (!t->retry) {
+        free(t);
+        return NULL;
+    }
+    HASH_ADD_STR(r->all, id, t);
+    return t;
+}
+
+static void task_free(struct task *t) {
+    if (t->queued)
+        TAILQ_REMOVE(&t->r->queue, t, link);
+    HASH_DEL(t->r->all, t);
+    if (t->ended)
+        event_free(t->ended);
+    event_free(t->retry);
+    free(t);
+}
+
+static void report(struct task *t, const char *state, const char *why) {
+    if (strcmp(t->reported, state) == 0)
+        return;
+    snprintf(t->reported, sizeof(t->reported), "%s", state);
+    world_report(t->r->world, REPORT_INSTANCE, t->id, state, why);
+}
+
+static void try_again(struct task *t) {
+    const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
+
+    event_add(t->retry, &pause);
+}
+
+/* The end of a guest */
+
+static void on_ended(evutil_socket_t fd, short what, void *arg) {
+    struct task *t = arg;
+    struct guest *g = guest_find(t->r->guests, t->id);
+
+    event_free(t->ended);
+    t->ended = NULL;
+    if (g)
+        guest_ended(t->r->guests, g);
+    enqueue(t);
+}
+
+static void watch(struct task *t, const struct guest *g) {
+    if (t->ended || g->pidfd < 0)
+        return;
+    t->ended = event_new(t->r->base, g->pidfd, EV_READ, on_ended, t);
+    if (t->ended)
+        event_add(t->ended, NULL);
+}
+
+/* Interfaces */
+
+static void unplug_all(struct task *t) {
+    struct plug *plug, *next;
+
+    HASH_ITER (hh, t->r->plugs->all, plug, next) {
+        if (strcmp(plug->instance_id, t->id) == 0)
+            plug_remove(t->r->plugs, plug);
+    }
+}
+
+/* Those that the instance no longer has. */
+static void unplug_others(struct task *t, const struct index *ix) {
+    struct plug *plug, *next;
+
+    HASH_ITER (hh, t->r->plugs->all, plug, next) {
+        const struct network_interface *eni;
+
+        if (strcmp(plug->instance_id, t->id) != 0)
+            continue;
+        eni = index_get(ix, KIND_NETWORK_INTERFACE, t->scope, plug->eni_id);
+        if (!eni || !eni->instance_id || strcmp(eni->instance_id, t->id) != 0)
+            plug_remove(t->r->plugs, plug);
+    }
+}
+
+static int plug_wanted(struct task *t, const struct index *ix, const struct guest *g) {
+    struct cursor c;
+    int r = 0;
+
+    unplug_others(t, ix);
+    index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, t->id) {
+        const struct network_interface *eni = c.obj;
+        int k = plug_ensure(t->r->plugs, ix, eni, g->netns_fd);
+
+        if (k < 0) {
+            log_error("%s in %s: %s", eni->o.id, t->id, strerror(-k));
+            r = k;
+        }
+    }
+    return r;
+}
+
+/* One look */
+
+static enum wish wish_of(const struct instance *i) {
+    if (!i || i->driver != DRIVER_NETNS)
+        return WISH_GONE;
+    switch (i->state) {
+    case INSTANCE_PENDING:
+    case INSTANCE_RUNNING:
+        return WISH_RUNNING;
+    case INSTANCE_STOPPING:
+    case INSTANCE_STOPPED:
+        return WISH_STOPPED;
+    default:
+        return WISH_GONE;
+    }
+}
+
+static int make_guest(struct task *t, const struct index *ix, const struct instance *i,
+                      struct guest **ret, char *why, size_t size) {
+    struct guest_spec spec = {
+        .id = t->id, .user_data = i->user_data.data, .user_data_len = i->user_data.len};
+    char hostname[64];
+    struct cursor c;
+
+    /* As AWS names its hosts: ip-10-0-1-5. */
+    snprintf(hostname, sizeof(hostname), "%s", t->id);
+    index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, t->id) {
+        const struct network_interface *eni = c.obj;
+        const struct eni_address *a = eni_primary(eni);
+
+        if (eni->device_index == 0 && a)
+            snprintf(hostname, sizeof(hostname), "ip-%u-%u-%u-%u", a->ip.b[0], a->ip.b[1],
+                     a->ip.b[2], a->ip.b[3]);
+    }
+    spec.hostname = hostname;
+    return guest_create(t->r->guests, &spec, ret, why, size);
+}
+
+static void failed(struct task *t, const char *why) {
+    log_error("%s cannot run: %s", t->id, why);
+    if (++t->tries < TRIES_MAX)
+        try_again(t);
+    else
+        report(t, "failed", why);
+}
+
+static void make_run(struct task *t, const struct index *ix, const struct instance *i,
+                     struct guest *g) {
+    char why[512] = "";
+    int r;
+
+    if (g && g->pidfd < 0 && !g->rebooted && i->state == INSTANCE_RUNNING) {
+        /* Its first process ended: on AWS, a shutdown from inside stops the instance. */
+        unplug_all(t);
+        report(t, "stopped", "Client.InstanceInitiatedShutdown: Instance initiated shutdown");
+        return;
+    }
+    if (!g || g->pidfd < 0) {
+        unplug_all(t);
+        r = make_guest(t, ix, i, &g, why, sizeof(why));
+        if (r < 0) {
+            failed(t, *why ? why : strerror(-r));
+            return;
+        }
+    }
+    watch(t, g);
+    r = plug_wanted(t, ix, g);
+    if (r < 0) {
+        failed(t, "a network interface could not be plugged in");
+        return;
+    }
+    r = guest_go(t->r->guests, g);
+    if (r < 0) {
+        failed(t, "its first process does not answer");
+        return;
+    }
+    t->tries = 0;
+    t->stopping = false;
+    report(t, "running", "");
+}
+
+static void make_stop(struct task *t, struct guest *g) {
+    if (g && g->pidfd >= 0) {
+        watch(t, g);
+        if (!t->stopping)
+            guest_stop(g);
+        t->stopping = true;
+        return;
+    }
+    t->stopping = false;
+    unplug_all(t);
+    report(t, "stopped", "");
+}
+
+/* True: the task is over and was freed. */
+static bool make_gone(struct task *t, const struct instance *i, struct guest *g) {
+    if (g && g->pidfd >= 0) {
+        watch(t, g);
+        guest_kill(g);
+        return false;
+    }
+    unplug_all(t);
+    if (g)
+        guest_forget(t->r->guests, g);
+    if (i && i->state == INSTANCE_SHUTTING_DOWN) {
+        report(t, "terminated", "");
+        return false;
+    }
+    task_free(t);
+    return true;
+}
+
+static void look_at(struct task *t) {
+    const struct index *ix = world_index(t->r->world);
+    const struct instance *i = index_get(ix, KIND_INSTANCE, t->scope, t->id);
+    struct guest *g = guest_find(t->r->guests, t->id);
+
+    switch (wish_of(i)) {
+    case WISH_RUNNING:
+        make_run(t, ix, i, g);
+        break;
+    case WISH_STOPPED:
+        make_stop(t, g);
+        break;
+    case WISH_GONE:
+        make_gone(t, i, g);
+        break;
+    }
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg) {
+    struct reconcile *r = arg;
+    struct task *t = TAILQ_FIRST(&r->queue);
+    const struct timeval now = {0};
+
+    if (!t || !world_connected(r->world))
+        return; /* what should be is not known now; the next snapshot looks at all */
+    TAILQ_REMOVE(&r->queue, t, link);
+    t->queued = false;
+    look_at(t);
+    if (!TAILQ_EMPTY(&r->queue))
+        event_add(r->turn, &now);
+}
+
+/* Devices */
+
+static void link_gone(int ifindex, const char *name, void *arg) {
+    struct reconcile *r = arg;
+    struct plug *plug = plug_find_ifindex(r->plugs, ifindex);
+    struct task *t;
+
+    if (!plug)
+        return; /* our own doing, or not ours */
+    log_warn("%s: its device %s was deleted; it is made again", plug->eni_id, name);
+    t = *plug->instance_id ? task_of(r, plug->instance_id) : NULL;
+    plug_lost(r->plugs, plug);
+    if (t)
+        enqueue(t);
+}
+
+static void on_links(evutil_socket_t fd, short what, void *arg) {
+    struct reconcile *r = arg;
+    struct plug *plug, *next;
+    struct link_info info;
+
+    if (link_monitor_read(r->monitor, link_gone, r) != 1)
+        return;
+    /* News was lost: look at each device. */
+    HASH_ITER (hh, r->plugs->all, plug, next) {
+        if (link_get_index(r->plugs->rtnl, plug->ifindex, &info) < 0)
+            link_gone(plug->ifindex, "", r);
+    }
+}
+
+int reconcile_new(struct event_base *base, struct guests *guests, struct plugs *plugs,
+                  struct reconcile **ret_reconcile) {
+    struct reconcile *r = calloc(1, sizeof(*r));
+    int k;
+
+    if (!r)
+        return -ENOMEM;
+    *r = (struct reconcile){.base = base, .guests = guests, .plugs = plugs};
+    TAILQ_INIT(&r->queue);
+    r->turn = evtimer_new(base, on_turn, r);
+    k = r->turn ? link_monitor_open(&r->monitor) : -ENOMEM;
+    if (k == 0) {
+        r->links = event_new(base, link_monitor_fd(r->monitor), EV_READ | EV_PERSIST, on_links, r);
+        k = r->links && event_add(r->links, NULL) == 0 ? 0 : -ENOMEM;
+    }
+    if (k < 0) {
+        reconcile_free(r);
+        return k;
+    }
+    *ret_reconcile = r;
+    return 0;
+}
+
+void reconcile_free(struct reconcile *r) {
+    struct task *t, *next;
+
+    if (!r)
+        return;
+    HASH_ITER (hh, r->all, t, next) {
+        task_free(t);
+    }
+    if (r->links)
+        event_free(r->links);
+    if (r->turn)
+        event_free(r->turn);
+    if (r->monitor)
+        link_monitor_close(r->monitor);
+    free(r);
+}
+
+void reconcile_set_world(struct reconcile *r, struct world *w) {
+    r->world = w;
+}
+
+static void change_instance(struct reconcile *r, const char *id, struct scope scope) {
+    struct task *t = task_of(r, id);
+
+    if (!t)
+        return;
+    t->scope = scope;
+    enqueue(t);
+}
+
+void reconcile_change(struct reconcile *r, const struct obj *old, const struct obj *new) {
+    const struct obj *both[] = {old, new};
+
+    for (int i = 0; i < 2; i++) {
+        const struct obj *o = both[i];
+
+        if (!o)
+            continue;
+        if (o->kind == KIND_INSTANCE) {
+            const struct instance *now = (const void *)new;
+            struct task *t;
+
+            change_instance(r, o->id, o->scope);
+            HASH_FIND_STR(r->all, o->id, t);
+            /* Another state is asked for: what was reported of the former one is over. */
+            if (t && (!old || !new || ((const struct instance *)old)->state != now->state))
+                t->reported[0] = 0;
+        } else if (o->kind == KIND_NETWORK_INTERFACE) {
+            const struct network_interface *eni = (const void *)o;
+
+            if (eni->instance_id)
+                change_instance(r, eni->instance_id, o->scope);
+        }
+    }
+}
+
+/* Devices whose interface is in no instance: a former agent's, or of an instance that is gone. */
+static void sort_found_plugs(struct reconcile *r, const struct index *ix) {
+    struct plug *plug, *next;
+    struct cursor c;
+
+    HASH_ITER (hh, r->plugs->all, plug, next) {
+        const struct network_interface *owner = NULL;
+
+        if (*plug->instance_id)
+            continue;
+        index_each_all(ix, c, KIND_NETWORK_INTERFACE) {
+            if (strcmp(((const struct obj *)c.obj)->id, plug->eni_id) == 0)
+                owner = c.obj;
+        }
+        if (owner && owner->instance_id && guest_find(r->guests, owner->instance_id))
+            snprintf(plug->instance_id, sizeof(plug->instance_id), "%s", owner->instance_id);
+        else
+            plug_remove(r->plugs, plug);
+    }
+}
+
+void reconcile_all(struct reconcile *r) {
+    const struct index *ix = world_index(r->world);
+    struct task *t, *next;
+    struct guest *g;
+    struct cursor c;
+
+    sort_found_plugs(r, ix);
+    index_each_all(ix, c, KIND_INSTANCE) {
+        const struct obj *o = c.obj;
+
+        if (wish_of(c.obj) != WISH_GONE ||
+            ((const struct instance *)c.obj)->state == INSTANCE_SHUTTING_DOWN)
+            change_instance(r, o->id, o->scope);
+    }
+    LIST_FOREACH (g, &r->guests->list, link) {
+        t = task_of(r, g->record.id);
+        if (t)
+            enqueue(t);
+    }
+    HASH_ITER (hh, r->all, t, next) {
+        t->reported[0] = 0;
+        enqueue(t);
+    }
+}
+
+json_t *reconcile_status(struct reconcile *r) {
+    json_t *rows = json_array();
+    struct guest *g;
+
+    LIST_FOREACH (g, &r->guests->list, link) {
+        json_t *interfaces = json_array();
+        struct plug *plug, *next;
+
+        HASH_ITER (hh, r->plugs->all, plug, next) {
+            char text[IP_TEXT] = "";
+
+            if (strcmp(plug->instance_id, g->record.id) != 0)
+                continue;
+            json_array_append_new(
+                interfaces, json_pack("{s:s,s:i,s:i,s:s}", "id", plug->eni_id, "number",
+                                      (int)plug->number, "ifindex", plug->ifindex, "address",
+                                      plug->n_addrs ? ip_format(&plug->addrs[0].ip, text) : ""));
+        }
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:i,s:o}", "id", g->record.id, "state",
+                                              g->pidfd >= 0 ? "running" : "ended", "pid",
+                                              (int)g->record.pid, "interfaces", interfaces));
+    }
+    return rows;
+}
