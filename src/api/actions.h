@@ -24,6 +24,9 @@ extern const struct actions address_actions, eni_address_actions, eni_attachment
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}
 
+/* All families of EC2's actions, *ret_n of them (api.c). */
+const struct actions *const *api_families(size_t *ret_n);
+
 /* How much an account may have (VPC user guide, "Amazon VPC quotas": adjustable there, above the
  * default here). */
 enum {

@@ -48,6 +48,11 @@ static const struct actions *const families[] = {
     &vpc_actions,
 };
 
+const struct actions *const *api_families(size_t *ret_n) {
+    *ret_n = ARRAY_SIZE(families);
+    return families;
+}
+
 /* The versions of the protocol that clients name, and the namespace and form of each one's replies.
  */
 static const struct protocol {

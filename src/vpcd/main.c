@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/dump.h"
 #include "base/log.h"
 #include "vpcd/options.h"
 #include "vpcd/supervisor.h"
@@ -103,6 +104,8 @@ int main(int argc, char **argv) {
     if (r != 0)
         return r < 0 ? SUPERVISOR_EXIT_CONFIG : 0;
     log_setup("vpcd", LOG_INFO);
+    if (o.dump_api)
+        return api_dump(stdout) < 0 ? 1 : 0;
     if (geteuid() == 0 && !o.worker)
         return supervise(&o, argc, argv);
     if (geteuid() != 0 && !o.no_agent && !o.worker) {
