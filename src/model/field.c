@@ -170,12 +170,19 @@ void field_text(const struct field *f, const struct look *look, const void *obj,
     }
 }
 
+/* A row of a stored desc without a number is another view of what a numbered row owns. */
+static bool is_alias(const struct desc *d, const struct field *f) {
+    return d->unknown >= 0 && !f->num;
+}
+
 void desc_clear(const struct desc *d, void *obj) {
     for (uint16_t i = 0; i < d->n_fields; i++) {
         const struct field *f = &d->fields[i];
         void *p = field_at(f, obj);
         struct list *l = p;
 
+        if (is_alias(d, f))
+            continue;
         switch ((enum field_type)f->type) {
         case FT_STR:
             free(*(char **)p);
@@ -274,6 +281,8 @@ int desc_copy(const struct desc *d, void *dst, const void *src) {
         const void *from = field_at(f, src);
 
         k = 0;
+        if (is_alias(d, f))
+            continue;
         switch ((enum field_type)f->type) {
         case FT_STR:
             *(char **)to = NULL;
