@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole product on this machine, for tests with real packets.
+
+                       host (root namespace)
+    boto3 --HTTP-- vpcd worker --stream-- vpc-agent --BPF-- [veth] -- instance (namespace i-...)
+                                              \\--BPF-- uplink veth -- host's stack (198.51.100.1)
+
+`cloud` is one vpcd with its agent, a state directory of its own, and pools that are nobody's. Tests make
+what they need with its EC2 client and send packets with commands in the instances' namespaces.
+"""
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import boto3
+import botocore.config
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("VPCD_BUILD", os.path.join(TOP, "build"))
+BOUND = 30  # seconds that anything may take before the test gives up
+
+for name in [n for n in os.environ if n.startswith("AWS_")]:
+    del os.environ[name]
+
+
+def until(condition, what, bound=BOUND, pause=0.02):
+    """Waits until condition() is true; its value. The pause only limits how often it is asked."""
+    deadline = time.monotonic() + bound
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {bound} s: {what}")
+        select.select([], [], [], pause)
+
+
+class Instance:
+    """An instance that runs; commands in its network namespace, as root of the host."""
+
+    def __init__(self, cloud, row):
+        self.cloud, self.id = cloud, row["InstanceId"]
+        self.ip = row["PrivateIpAddress"]
+        self.public_ip = row.get("PublicIpAddress")
+        self.eni = row["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        self.mac = row["NetworkInterfaces"][0]["MacAddress"]
+        addresses6 = row["NetworkInterfaces"][0]["Ipv6Addresses"]
+        self.ip6 = addresses6[0]["Ipv6Address"] if addresses6 else None
+
+    def command(self, *args):
+        return ["nsenter", f"--net=/run/netns/{self.id}", *map(str, args)]
+
+    def run(self, *args, timeout=BOUND, check=True, **more):
+        """Runs to its end; the finished process, with its output as text."""
+        done = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=timeout, **more)
+        if check:
+            assert done.returncode == 0, f"{args} in {self.id}: {done.stdout}"
+        return done
+
+    def start(self, *args, **more):
+        """In the background; ended with the test."""
+        process = subprocess.Popen(self.command(*args), **more)
+        self.cloud.processes.append(process)
+        return process
+
+    def ping(self, address, count=1, seconds=1):
+        return self.run("ping", "-n", "-q", "-c", count, "-i", "0.05", "-W", seconds, address, check=False).returncode == 0
+
+    def listen(self, port, address=None, family=4):
+        """A TCP server that greets everybody with its instance's id and echoes; it listens at the return."""
+        code = ("import socket,sys,threading\n"
+                f"s=socket.socket({'socket.AF_INET6' if family == 6 else 'socket.AF_INET'})\n"
+                "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+                f"s.bind(({address or ('::' if family == 6 else '0.0.0.0')!r}, {port})); s.listen(128)\n"
+                "print('listening', flush=True)\n"
+                "def serve(c):\n"
+                f"    c.sendall(b'{self.id}\\n')\n"
+                "    while True:\n"
+                "        d = c.recv(65536)\n"
+                "        if not d: break\n"
+                "        c.sendall(d)\n"
+                "    c.close()\n"
+                "while True:\n"
+                "    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()\n")
+        process = self.start("/usr/bin/python3", "-c", code, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"listening\n"
+        return process
+
+    def connect(self, address, port, seconds=1.0):
+        """The greeting of the server there, or None when no connection comes about in time."""
+        code = ("import socket,sys\n"
+                f"c=socket.create_connection(({address!r}, {port}), {seconds})\n"
+                f"c.settimeout({seconds})\n"
+                "print(c.makefile().readline().strip())\n")
+        done = self.run("/usr/bin/python3", "-c", code, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+
+class Cloud:
+    def __init__(self, pool="198.51.100.0/24", pool6="2001:db8:5100::/40", options=("--uplink-allow", "all")):
+        self.directory = tempfile.mkdtemp(prefix="vpcd-netns-")
+        os.chmod(self.directory, 0o755)
+        self.pool, self.pool6, self.options = pool, pool6, list(options)
+        self.host = pool.rsplit(".", 1)[0] + ".1"
+        self.host6 = pool6.split("/")[0] + "1"
+        self.port, self.processes, self.supervisor = 0, [], None
+
+    # The daemons
+
+    def start(self, build=BUILD):
+        command = [os.path.join(build, "vpcd"), "--state-dir", self.directory, "--listen", f"127.0.0.1:{self.port}",
+                   "--public-pool", self.pool, "--ipv6-pool", self.pool6, *self.options]
+        self.log = open(os.path.join(self.directory, "log"), "ab")
+        self.supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True)
+        line, deadline = b"", time.monotonic() + BOUND
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            ready = left > 0 and select.select([self.supervisor.stdout], [], [], left)[0]
+            more = os.read(self.supervisor.stdout.fileno(), 4096) if ready else b""
+            if not more:
+                raise AssertionError("vpcd was not ready: " + self.log_text())
+            line += more
+        self.endpoint = line.decode().split()[-1]
+        self.port = int(self.endpoint.rsplit(":", 1)[1])
+        return self
+
+    def log_text(self):
+        with open(os.path.join(self.directory, "log"), errors="replace") as f:
+            return f.read()
+
+    def stop(self):
+        """Ends the daemons; packets go on."""
+        if self.supervisor and self.supervisor.poll() is None:
+            self.supervisor.send_signal(signal.SIGTERM)
+            self.supervisor.wait(BOUND)
+
+    def down(self):
+        self.stop()
+        agent = self.agent_pid()
+        if agent:
+            os.kill(agent, signal.SIGTERM)
+            until(lambda: not self.agent_pid(), "the agent's end")
+        subprocess.run([os.path.join(BUILD, "vpc-agent"), "--state-dir", self.directory, "--down"], check=True,
+                       timeout=BOUND)
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.down()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def pid_in(self, name):
+        """The process that holds a lock file, or None."""
+        path = os.path.join(self.directory, name)
+        done = subprocess.run(["flock", "-n", path, "true"]) if os.path.exists(path) else None
+        return int(open(path).read()) if done and done.returncode else None
+
+    def agent_pid(self):
+        return self.pid_in("agent/lock")
+
+    def agent(self, **request):
+        """What the agent's control socket answers."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(BOUND)
+            s.connect(os.path.join(self.directory, "agent/control.sock"))
+            s.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(s.makefile().readline())
+
+    def drops(self):
+        """Packets dropped by reason, since the data plane was made."""
+        return {row["reason"]: row["packets"] for row in self.agent(cmd="status")["drops"]}
+
+    # The API
+
+    def keys(self):
+        text = open(os.path.join(self.directory, "credentials")).read()
+        return dict(re.findall(r"^(aws_\w+) = (\S+)$", text, re.M))
+
+    def client(self, service="ec2", region="us-east-1"):
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=region,
+                            config=botocore.config.Config(retries={"max_attempts": 0}), **self.keys())
+
+    def vpc(self, cidr="10.0.0.0/16", ipv6=False, internet=True):
+        """A VPC with an internet gateway and routes to it."""
+        ec2 = self.client()
+        vpc = ec2.create_vpc(CidrBlock=cidr, AmazonProvidedIpv6CidrBlock=ipv6)["Vpc"]
+        if internet:
+            igw = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+            ec2.attach_internet_gateway(InternetGatewayId=igw, VpcId=vpc["VpcId"])
+            table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["RouteTables"][0]
+            ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=igw)
+            if ipv6:
+                ec2.create_route(RouteTableId=table["RouteTableId"], DestinationIpv6CidrBlock="::/0", GatewayId=igw)
+        return ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"][0]
+
+    def subnet(self, vpc, cidr, number6=None):
+        """number6: which /64 of the VPC's /56."""
+        more = {}
+        if number6 is not None:
+            prefix = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+            import ipaddress
+            more["Ipv6CidrBlock"] = str(list(ipaddress.ip_network(prefix).subnets(new_prefix=64))[number6])
+        return self.client().create_subnet(VpcId=vpc["VpcId"], CidrBlock=cidr, **more)["Subnet"]["SubnetId"]
+
+    def group(self, vpc, name, ingress=(), egress=None):
+        """ingress and egress: lists of IpPermissions; egress None leaves the rule that lets all out."""
+        ec2 = self.client()
+        group = ec2.create_security_group(VpcId=vpc["VpcId"], GroupName=name, Description=name)["GroupId"]
+        if ingress:
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=list(ingress))
+        if egress is not None:
+            rules = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissionsEgress"]
+            ec2.revoke_security_group_egress(GroupId=group, IpPermissions=rules)
+            if egress:
+                ec2.authorize_security_group_egress(GroupId=group, IpPermissions=list(egress))
+        return group
+
+    def instance(self, subnet, groups, **more):
+        """An instance that runs. More parameters of RunInstances may be given."""
+        return self.instances(1, subnet, groups, **more)[0]
+
+    def instances(self, count, subnet, groups, public=False, ipv6=False, **more):
+        ec2 = self.client()
+        nic = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": list(groups), "AssociatePublicIpAddress": public}
+        if ipv6:
+            nic["Ipv6AddressCount"] = 1
+        ids = [i["InstanceId"] for i in ec2.run_instances(
+            ImageId="ami-netns", InstanceType="t3.micro", MinCount=count, MaxCount=count, NetworkInterfaces=[nic],
+            **more)["Instances"]]
+        return [Instance(self, row) for row in self.running(ids)]
+
+    def running(self, ids):
+        """The rows of these instances, once all run."""
+        ec2 = self.client()
+
+        def look():
+            rows = [i for r in ec2.describe_instances(InstanceIds=ids)["Reservations"] for i in r["Instances"]]
+            assert all(i["State"]["Name"] in ("pending", "running") for i in rows), rows
+            return all(i["State"]["Name"] == "running" for i in rows) and sorted(rows, key=lambda i: i["AmiLaunchIndex"])
+        return until(look, f"{ids} run")
+
+
+def tcp(first, last=None, cidr=None, group=None, cidr6=None):
+    """An IpPermission for TCP ports."""
+    return permission("tcp", first, last if last is not None else first, cidr, group, cidr6)
+
+
+def udp(first, last=None, cidr=None, group=None, cidr6=None):
+    return permission("udp", first, last if last is not None else first, cidr, group, cidr6)
+
+
+def everything(cidr=None, group=None, cidr6=None):
+    return permission("-1", -1, -1, cidr, group, cidr6)
+
+
+def permission(protocol, first, last, cidr=None, group=None, cidr6=None):
+    row = {"IpProtocol": protocol, "FromPort": first, "ToPort": last}
+    if protocol == "-1":
+        del row["FromPort"], row["ToPort"]
+    if cidr:
+        row["IpRanges"] = [{"CidrIp": cidr}]
+    if cidr6:
+        row["Ipv6Ranges"] = [{"CidrIpv6": cidr6}]
+    if group:
+        row["UserIdGroupPairs"] = [{"GroupId": group}]
+    return row
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs root: network namespaces and BPF"))
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    made = Cloud()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def own_cloud():
+    """A vpcd of the test's own, to kill and to take down."""
+    made = Cloud(pool="198.18.7.0/24", pool6="2001:db8:7700::/40")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
