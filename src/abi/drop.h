@@ -52,9 +52,7 @@
     X(37, TOO_BIG, "too-big", "Larger than the next hop's MTU.") \
     X(38, ALLOWANCE, "conntrack-allowance", "The interface has as many tracked flows as it may have (conntrack_allowance_exceeded).") \
     X(39, FLOW_TABLE, "flow-table-full", "The host's flow table is full.") \
-    X(40, HOST_TO_ENI, "host-to-interface", "The host itself sent into an interface; only the data plane may.") \
-    X(41, NOT_FOR_ROUTER, "not-for-router", "A frame to a MAC that is not on its subnet (the router's, or that of the packet's destination).") \
-    X(42, NAT_MISMATCH, "translation-gone", "The flow's translation ended (an address was disassociated) and it cannot go on as before.")
+    X(40, HOST_TO_ENI, "host-to-interface", "The host itself sent into an interface; only the data plane may.")
 /* clang-format on */
 
 enum drop_reason {

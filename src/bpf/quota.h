@@ -29,14 +29,17 @@
 #define RING_PROBES 32
 #define RING_NONE 0xffffffffu /* no slot: at the quota */
 
-static __always_inline int slot_is(const struct flow_slot *s, const struct ring_key *key) {
-    return s->eni == key->eni && s->index == key->index;
+/* Whether the flow says that it is counted there. */
+static __always_inline int flow_has_slot(const struct flow_value *f, const struct ring_key *key) {
+    return (f->near.eni == key->eni && f->near.index == key->index) ||
+           (f->distant.eni == key->eni && f->distant.index == key->index);
 }
 
 /* 1: the slot may be taken. `evict`: if its flow lives, that ends. */
 STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
     struct pkt *p = pkt_get();
     struct ring_key key = {.eni = eni, .index = index};
+    struct eni_stats_value *stats;
     struct ring_value *slot;
     struct flow_value *f;
     u64 overdue;
@@ -48,12 +51,17 @@ STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
         return 1;
     p->victim = slot->flow;
     f = bpf_map_lookup_elem(&flows, &p->victim);
-    if (!f || !(slot_is(&f->near, &key) || slot_is(&f->distant, &key)))
+    if (!f || !flow_has_slot(f, &key))
         return 1;
     overdue = flow_overdue(f, &p->victim, &p->other, p->now);
     if (!overdue && evict)
         flow_bury(f, &p->victim, &p->other, p->now);
-    return overdue > FLOW_GRACE_NS && flow_delete(f, &p->victim, &p->other);
+    if (overdue <= FLOW_GRACE_NS || !flow_delete(f, &p->victim, &p->other))
+        return 0;
+    stats = stats_of(eni);
+    if (stats)
+        __sync_fetch_and_add(&stats->flows_reclaimed, 1);
+    return 1;
 }
 
 /* Counts the flow p->key under the ENI: the slot's index, or RING_NONE. */

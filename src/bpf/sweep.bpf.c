@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Tidying up, run by the agent through BPF_PROG_TEST_RUN: deletes flows that ended FLOW_GRACE ago,
- * under the same rule as everybody else (flow.h). Nothing depends on it but memory.
- * In the packet's first bytes the agent finds how many were deleted, how many live.
+ * Tidying up, run by the agent through BPF_PROG_TEST_RUN. Nothing depends on it but memory.
+ *
+ *  1. Flows that ended FLOW_GRACE ago are deleted, under the same rule as everybody else (flow.h).
+ *  2. Flows of an ENI that is gone end: they would be idle for days, and nobody can continue them.
+ *  3. Slots whose flow is gone or elsewhere are deleted. A flow that is just being written may lose
+ *     its slot so, and is then not counted: its ENI may have one more.
+ *
+ * In the packet's first bytes the agent finds how many entries were deleted, and how many live.
  */
 
 struct sweep {
@@ -10,8 +15,14 @@ struct sweep {
     u64 now;
 };
 
+static __always_inline int eni_exists(u32 eni) {
+    struct eni_key key = {.eni = eni};
+
+    return !eni || bpf_map_lookup_elem(&enis, &key);
+}
+
 /* Packets interrupt the walk on the same CPU: what they keep in `scratch` is not ours to use. */
-static long sweep_one(void *map, const void *key, void *value, void *context) {
+static long sweep_flow(void *map, const void *key, void *value, void *context) {
     struct flow_key victim = *(const struct flow_key *)key, room;
     struct sweep *sweep = context;
     struct flow_value *f;
@@ -23,17 +34,32 @@ static long sweep_one(void *map, const void *key, void *value, void *context) {
     if (!f)
         return 0;
     overdue = flow_overdue(f, &victim, &room, sweep->now);
-    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room))
-        sweep->deleted++;
+    if (!overdue && !(eni_exists(victim.eni) && eni_exists(f->verdict.far)))
+        flow_bury(f, &victim, &room, sweep->now);
     else if (!overdue)
         sweep->live++;
+    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room))
+        sweep->deleted++;
+    return 0;
+}
+
+static long sweep_slot(void *map, const void *key, void *value, void *context) {
+    struct ring_key slot = *(const struct ring_key *)key;
+    struct flow_key flow = ((const struct ring_value *)value)->flow;
+    struct flow_value *f = bpf_map_lookup_elem(&flows, &flow);
+
+    (void)map;
+    (void)context;
+    if (!f || !flow_has_slot(f, &slot))
+        bpf_map_delete_elem(&rings, &slot);
     return 0;
 }
 
 SEC("tc") int flow_sweep(struct __sk_buff *skb) {
     struct sweep sweep = {.now = bpf_ktime_get_coarse_ns()};
 
-    bpf_for_each_map_elem(&flows, sweep_one, &sweep, 0);
+    bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
+    bpf_for_each_map_elem(&rings, sweep_slot, &sweep, 0);
     bpf_skb_store_bytes(skb, 0, &sweep, 8, 0);
     return TC_ACT_OK;
 }

@@ -126,8 +126,9 @@ const char *drop_sentence(unsigned reason);
 
 int dataplane_eni_stats(struct dataplane *dp, uint32_t eni, struct eni_stats_value *ret_stats);
 
-/* Deletes flows that ended a while ago (with their slots); the number of live entries (two a flow).
- * Only memory depends on it: once a minute is plenty. Takes about 0.3 s for a million. */
+/* Deletes flows that ended a while ago, ends those of ENIs that are gone, tidies their slots.
+ * Returns how many entries went and how many live (two a flow). Only memory depends on it: once a
+ * minute is plenty. One walk in the kernel: about 0.3 s for a million flows. */
 int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live);
 
 /* File descriptors for tests (BPF_PROG_TEST_RUN); owned by the data plane. */

@@ -237,23 +237,10 @@ int dataplane_activate(struct dataplane *dp) {
     return pin_dir_clean(dp->pin_dir);
 }
 
-/* Slots whose flow is gone would only be found by the next one who tries them. */
-static int sweep_slot(const void *key, const void *value, void *arg) {
-    struct dataplane *dp = arg;
-    const struct ring_value *slot = value;
-    struct flow_value flow;
-
-    if (dataplane_get(dp, DATAPLANE_FLOWS, &slot->flow, &flow) == -ENOENT)
-        return dataplane_del(dp, DATAPLANE_RINGS, key);
-    return 0;
-}
-
 int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live) {
     uint32_t result[2];
     int r = run_walk(bpf_program__fd(dp->skel->progs.flow_sweep), result);
 
-    if (r == 0 && result[0])
-        r = dataplane_each(dp, DATAPLANE_RINGS, sweep_slot, dp);
     if (r < 0)
         return r;
     *ret_deleted = result[0];

@@ -623,10 +623,31 @@ static void test_quota_reclaim(void **state) {
     uint32_t deleted, live;
     assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
     assert_true(deleted >= 2);
+    assert_int_equal(stats(q).flows_reclaimed - s.flows_reclaimed, 1);
     gone = udp(&a, q, port, 80);
     assert_int_equal(world_flow(&w, &a, &gone, &f), -ENOENT);
     gone2 = udp(&a, q, (uint16_t)(port + 1), 80);
     assert_int_equal(world_flow(&w, &a, &gone2, &f), -ENOENT);
+}
+
+/* Flows of an ENI that is gone end, though they would be idle for days. */
+static void test_sweep_of_gone(void **state) {
+    const struct world_eni e = fresh(), *q = &e;
+    struct eni_key key = {e.number};
+    struct packet k = tcp(&a, q, next_port++, 80, SYN), other = tcp(&a, &b, next_port++, 80, SYN);
+    uint32_t deleted, live, before;
+
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
+    RULES(q, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
+    pass(&a, k);
+    pass(&a, other);
+    assert_int_equal(dataplane_sweep(w.dp, &deleted, &before), 0);
+    assert_false(flow_of(&a, k).state & FLOW_DEAD);
+    assert_int_equal(dataplane_del(w.dp, DATAPLANE_ENIS, &key), 0);
+    assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
+    assert_true(flow_of(&a, k).state & FLOW_DEAD);
+    assert_false(flow_of(&a, other).state & FLOW_DEAD);
+    assert_int_equal(before - live, 2);
 }
 
 /* Untracked flows have no quota: their verdicts are remembered while there is room. */
@@ -683,6 +704,7 @@ int main(void) {
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_quota_reclaim),
+        cmocka_unit_test(test_sweep_of_gone),
         cmocka_unit_test(test_untracked_cache),
         cmocka_unit_test(test_untracked_at_quota),
     };

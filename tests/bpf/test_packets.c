@@ -399,6 +399,14 @@ static void test_nd_invalid(void **state) {
     packet_bytes(&k, (uint8_t[8]){14, 1, 1, 2, 3, 4, 5, 6}, 8); /* a nonce is fine */
     packet_finish(&k);
     expect_pass(&w, &a, &k, NULL);
+    /* So is none of the options: the answer is longer than the question. */
+    struct outcome out;
+    packet_ns(&k, a.mac, "fd00:0:0:1::4", "fd00:0:0:1::5");
+    k.len -= 8;
+    packet_finish(&k);
+    expect_pass(&w, &a, &k, &out);
+    assert_int_equal(out.len, 86);
+    assert_addresses(&out, "fd00:0:0:1::5", "fd00:0:0:1::4");
 }
 
 static void test_uplink_neighbours(void **state) {
