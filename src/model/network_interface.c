@@ -43,8 +43,9 @@ char *public_dns_name(uint16_t region, const struct ip *ip, char *out) {
     return out;
 }
 
+/* An instance shows less of it than its interface does. */
 static void emit_association(struct xml *x, const struct network_interface *eni,
-                             const struct eni_address *a) {
+                             const struct eni_address *a, bool in_instance) {
     char text[96];
 
     if (!a || !a->public_ip.family)
@@ -56,17 +57,23 @@ static void emit_association(struct xml *x, const struct network_interface *eni,
         xml_textf(x, "ipOwnerId", "%012llu", (unsigned long long)eni->o.scope.account);
     else
         xml_text(x, "ipOwnerId", "amazon");
-    xml_text(x, "allocationId", a->allocation_id);
-    xml_text(x, "associationId", a->association_id);
+    if (!in_instance) {
+        xml_text(x, "allocationId", a->allocation_id);
+        xml_text(x, "associationId", a->association_id);
+    }
     xml_close(x, "association");
 }
 
 static void emit_primary_association(struct xml *x, const struct look *look, const void *obj) {
-    emit_association(x, obj, eni_primary(obj));
+    emit_association(x, obj, eni_primary(obj), false);
 }
 
-static void emit_addresses(struct xml *x, const struct look *look, const void *obj) {
-    const struct network_interface *eni = obj;
+static void emit_association_in_instance(struct xml *x, const struct look *look, const void *obj) {
+    emit_association(x, obj, eni_primary(obj), true);
+}
+
+static void emit_all_addresses(struct xml *x, const struct network_interface *eni,
+                               bool in_instance) {
     char text[96];
 
     xml_open(x, "privateIpAddressesSet");
@@ -75,10 +82,18 @@ static void emit_addresses(struct xml *x, const struct look *look, const void *o
         xml_text(x, "privateIpAddress", ip_format(&a->ip, text));
         xml_text(x, "privateDnsName", private_dns_name(eni->o.scope.region, &a->ip, text));
         xml_bool(x, "primary", a->primary);
-        emit_association(x, eni, a);
+        emit_association(x, eni, a, in_instance);
         xml_close(x, "item");
     }
     xml_close(x, "privateIpAddressesSet");
+}
+
+static void emit_addresses(struct xml *x, const struct look *look, const void *obj) {
+    emit_all_addresses(x, obj, false);
+}
+
+static void emit_addresses_in_instance(struct xml *x, const struct look *look, const void *obj) {
+    emit_all_addresses(x, obj, true);
 }
 
 static void emit_groups(struct xml *x, const struct look *look, const void *obj) {
@@ -311,8 +326,8 @@ static const struct field eni_in_instance_fields[] = {
     FIELD(0, FT_BOOL, ENI, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
     {.type = FT_EMIT, .wire = "groupSet", .emit = emit_groups},
     {.type = FT_EMIT, .wire = "attachment", .emit = emit_attachment_in_instance},
-    {.type = FT_EMIT, .wire = "association", .emit = emit_primary_association},
-    {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses},
+    {.type = FT_EMIT, .wire = "association", .emit = emit_association_in_instance},
+    {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses_in_instance},
     {.type = FT_EMIT, .wire = "ipv6AddressesSet", .emit = emit_primary_marks},
     FIELD(0, FT_STR, ENI, interface_type, "interfaceType"),
     FIELD(0, FT_LIST, ENI, addresses, NULL, .filter = "addresses", .sub = &eni_address_desc),

@@ -17,6 +17,7 @@ import time
 
 import boto3
 import botocore.config
+import model
 import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,6 +26,11 @@ READY_SECONDS = 30
 
 for name in [n for n in os.environ if n.startswith("AWS_")]:
     del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def replies_follow_the_model(monkeypatch):
+    model.check_replies(monkeypatch)
 
 
 class Vpcd:
