@@ -38,11 +38,15 @@ static void emit_state4(struct xml *x, const struct look *look, const void *obj)
     emit_associated(x, "cidrBlockState");
 }
 
-static void emit_state6(struct xml *x, const struct look *look, const void *obj) {
+static void emit_subnet_state6(struct xml *x, const struct look *look, const void *obj) {
     emit_associated(x, "ipv6CidrBlockState");
-    xml_text(x, "ipv6Pool", "Amazon");
     xml_text(x, "ipSource", "amazon");
     xml_text(x, "ipv6AddressAttribute", "public");
+}
+
+static void emit_state6(struct xml *x, const struct look *look, const void *obj) {
+    emit_subnet_state6(x, look, obj);
+    xml_text(x, "ipv6Pool", "Amazon");
 }
 
 static const struct field cidr4_fields[] = {
@@ -62,6 +66,17 @@ static const struct field cidr6_fields[] = {
     {.type = FT_GET, .filter = "state", .get = get_associated},
 };
 const struct desc cidr6_desc = DESC_STORED("cidr6", struct cidr_association, cidr6_fields);
+
+/* The same as a subnet shows it. */
+static const struct field subnet_cidr6_fields[] = {
+    FIELD(1, FT_STR, struct cidr_association, id, "associationId", .filter = "association-id",
+          .flags = FF_INDEXED),
+    FIELD(2, FT_CIDR, struct cidr_association, cidr, "ipv6CidrBlock", .filter = "ipv6-cidr-block"),
+    {.type = FT_EMIT, .wire = "ipv6CidrBlockState", .emit = emit_subnet_state6},
+    {.type = FT_GET, .filter = "state", .get = get_associated},
+};
+static const struct desc subnet_cidr6_desc =
+    DESC_STORED("subnet cidr6", struct cidr_association, subnet_cidr6_fields);
 
 static const struct field vpc_fields[] = {
     FIELD(1, FT_CIDR, struct vpc, cidr, "cidrBlock", .filter = "cidr|cidr-block|cidrBlock"),
@@ -172,7 +187,7 @@ static const struct field subnet_fields[] = {
      .get = get_free},
     FIELD(3, FT_CIDR, struct subnet, cidr, "cidrBlock", .filter = "cidr-block|cidr|cidrBlock"),
     FIELD(4, FT_LIST, struct subnet, cidrs6, "ipv6CidrBlockAssociationSet",
-          .filter = "ipv6-cidr-block-association", .sub = &cidr6_desc),
+          .filter = "ipv6-cidr-block-association", .sub = &subnet_cidr6_desc),
     FIELD(5, FT_BOOL, struct subnet, default_for_az, "defaultForAz",
           .filter = "default-for-az|defaultForAz"),
     FIELD(6, FT_BOOL, struct subnet, map_public_ip, "mapPublicIpOnLaunch",
