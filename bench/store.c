@@ -4,7 +4,8 @@
  * Each transaction is what a small call writes: one new document of 300 bytes, one new claim, one
  * changed parent. The ratio is to the line above it.
  *
- *     build/src/store/bench-store [DIR]      (a new directory under DIR, default /var/tmp: a real disk)
+ *     build/src/store/bench-store [DIR]      (a new directory under DIR, default /var/tmp: a real
+ * disk)
  */
 #include <event2/event.h>
 #include <stdio.h>
