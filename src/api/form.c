@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static int hex_digit(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -53,7 +55,7 @@ static int add_pair(struct form *f, char *name) {
         *value++ = 0;
     else
         value = name + strlen(name);
-    if (decode(name) < 0 || decode(value) < 0)
+    if (decode(name) < 0 || decode(value) < 0 || !utf8_valid(name) || !utf8_valid(value))
         return -EINVAL;
     f->pairs[f->n++] = (struct pair){.name = name, .value = value};
     return f->n > FORM_PAIRS_MAX ? -E2BIG : 0;

@@ -20,8 +20,8 @@ struct form {
     size_t n_chunks;
 };
 
-/* Adds what `text` (application/x-www-form-urlencoded) holds. 0, -EINVAL (a bad %-escape or a NUL),
- * -E2BIG, -ENOMEM. */
+/* Adds what `text` (application/x-www-form-urlencoded) holds. 0, -EINVAL (a bad %-escape, or
+ * what is no UTF-8 text that XML can hold: it would come back in replies), -E2BIG, -ENOMEM. */
 int form_add(struct form *f, const char *text, size_t len);
 /* Once, after the last form_add. -EEXIST when a name stands twice. */
 int form_sort(struct form *f);

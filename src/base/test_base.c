@@ -73,6 +73,10 @@ static void wildcards(void **state) {
     assert_false(wildcard_match("a\\*b", "axb"));
     assert_false(wildcard_match("", "a"));
     assert_true(wildcard_match("*ab*ab", "xabyabzab"));
+    assert_true(wildcard_match("?", "\u00fc"));
+    assert_true(wildcard_match("*?z", "\u4e16\U0001f600z"));
+    assert_false(wildcard_match("??", "\u4e16"));
+    assert_true(wildcard_match("??", "\xff\xfe"));
 }
 
 static void base64(void **state) {
@@ -155,11 +159,35 @@ static void locks(void **state) {
     rmdir(dir);
 }
 
+static void utf8(void **state) {
+    static const char *const good[] = {"", "a\t\r\n~", "\u00fc\u07ff\u0800\uffef",
+                                       "\U00010000\U0010ffff"};
+    static const char *const bad[] = {"\x01",
+                                      "\xff",
+                                      "\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\x80",
+                                      "\xed\xa0\x80",
+                                      "\xef\xbf\xbe",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "a\xe4\xb8"};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(utf8_valid(good[i]));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(utf8_valid(bad[i]));
+    assert_int_equal(utf8_count("a\u00fc\u4e16\U0001f600"), 4);
+    assert_int_equal(utf8_count("\xff\xff"), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(locks),     cmocka_unit_test(cidr_text), cmocka_unit_test(cidr_sets),
         cmocka_unit_test(wildcards), cmocka_unit_test(base64),    cmocka_unit_test(buffers),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test(numbers),   cmocka_unit_test(utf8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

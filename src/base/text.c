@@ -69,6 +69,38 @@ char *time_format(int64_t ms, char *out) {
     return out;
 }
 
+size_t utf8_length(const char *s) {
+    const uint8_t *p = (const uint8_t *)s;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    uint32_t c = n > 1 ? p[0] & (0x7fu >> n) : p[0];
+
+    if (n <= 1)
+        return n && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r');
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10ffff)))
+        return 0; /* longer than need be, or beyond Unicode */
+    return (c >= 0xd800 && c <= 0xdfff) || c == 0xfffe || c == 0xffff ? 0 : n;
+}
+
+bool utf8_valid(const char *s) {
+    for (size_t n; *s; s += n)
+        if ((n = utf8_length(s)) == 0)
+            return false;
+    return true;
+}
+
+size_t utf8_count(const char *s) {
+    size_t count = 0;
+
+    for (size_t n; *s; s += n ? n : 1, count++)
+        n = utf8_length(s);
+    return count;
+}
+
 bool wildcard_match(const char *pattern, const char *s) {
     const char *star = NULL, *from = NULL;
 
@@ -86,8 +118,10 @@ bool wildcard_match(const char *pattern, const char *s) {
             char want = quoted ? pattern[1] : *pattern;
 
             if ((!quoted && want == '?') || want == *s) {
+                size_t n = !quoted && want == '?' ? utf8_length(s) : 1;
+
                 pattern += quoted ? 2 : 1;
-                s++;
+                s += n ? n : 1;
                 continue;
             }
         }

@@ -22,6 +22,13 @@ char *mac_format(const uint8_t mac[6], char *out);
 #define TIME_TEXT 32
 char *time_format(int64_t ms, char *out);
 
+/* Bytes of the character that `s` begins with, 1 to 4; 0 when it begins with none that is UTF-8
+ * (RFC 3629) and that XML 1.0 can hold: control characters are none but for tab, LF and CR. */
+size_t utf8_length(const char *s);
+/* The whole string is such characters; and how many they are (a byte that is none counts one). */
+bool utf8_valid(const char *s);
+size_t utf8_count(const char *s);
+
 /* Matches `s` against a pattern where `*` is any text, `?` any character and `\` quotes the next.
  */
 bool wildcard_match(const char *pattern, const char *s);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 void xml_open(struct xml *x, const char *element) {
     buf_addc(x->out, '<');
@@ -20,8 +21,10 @@ void xml_close(struct xml *x, const char *element) {
     buf_addc(x->out, '>');
 }
 
+/* Whatever the text holds, the document stays well-formed. */
 static void add_escaped(struct buf *out, const char *s) {
-    for (; *s; s++) {
+    for (size_t n; *s; s += n ? n : 1) {
+        n = utf8_length(s);
         switch (*s) {
         case '&':
             buf_adds(out, "&amp;");
@@ -38,12 +41,8 @@ static void add_escaped(struct buf *out, const char *s) {
         case '\r':
             buf_adds(out, "&#13;");
             break;
-        case '\t':
-        case '\n':
-            buf_addc(out, *s);
-            break;
         default:
-            buf_addc(out, (unsigned char)*s < 0x20 ? '?' : *s);
+            buf_add(out, n ? s : "?", n ? n : 1);
         }
     }
 }
