@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
+
 #define TAGS_MAX 50 /* of a resource (EC2 user guide, "Tag restrictions") */
 
 /* Codes whose status is not 400 (EC2 API reference, "Error codes"). */
@@ -100,12 +102,12 @@ int tags_set(struct call *c, struct list *tags, const char *key, const char *val
                           "'aws:' are reserved "
                           "for internal use",
                           key);
-    if (strlen(key) > 127)
+    if (utf8_count(key) > 127)
         return call_error(c, "InvalidParameterValue",
                           "Tag key exceeds the maximum length of 127 characters");
-    if (value && strlen(value) > 255)
+    if (value && utf8_count(value) > 256)
         return call_error(c, "InvalidParameterValue",
-                          "Tag value exceeds the maximum length of 255 characters");
+                          "Tag value exceeds the maximum length of 256 characters");
     list_each (struct tag, have, *tags)
         if (strcmp(have->key, key) == 0)
             t = have;
