@@ -115,6 +115,7 @@ static int delete_tags(struct call *c, const void *params) {
 struct tag_row {
     const char *resource_type, *resource_id;
     const struct tag *tag;
+    struct list tags; /* that one, borrowed, for the filter tag:KEY */
 };
 
 static bool row_type(const struct look *look, const void *obj, struct buf *out) {
@@ -142,13 +143,15 @@ static const struct field row_fields[] = {
     {.type = FT_GET, .wire = "resourceType", .filter = "resource-type", .get = row_type},
     {.type = FT_GET, .wire = "key", .filter = "key", .get = row_key},
     {.type = FT_GET, .wire = "value", .filter = "value", .get = row_value},
+    FIELD(0, FT_LIST, struct tag_row, tags, NULL, .sub = &tag_desc),
 };
 static const struct desc row_desc = DESC("tag", struct tag_row, row_fields);
 
 static bool show_tags(struct page *page, enum kind k, const char *type, const char *id,
                       const struct list *tags) {
     list_each (struct tag, t, *tags) {
-        struct tag_row row = {.resource_type = type, .resource_id = id, .tag = t};
+        struct tag_row row = {
+            .resource_type = type, .resource_id = id, .tag = t, .tags = {.items = t, .n = 1}};
         char key[256];
 
         snprintf(key, sizeof(key), "%02d/%s/%s", (int)k, id, t->key);
