@@ -106,7 +106,7 @@ class Account:
                 "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": ""}
 
 
-ACCOUNTS = 400
+ACCOUNTS = 1000
 KEYS = [(f"AKIATEST{n:012d}", f"secret-of-test-{n}", f"{100000000000 + n}") for n in range(ACCOUNTS)]
 
 
