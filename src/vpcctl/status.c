@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "vpcctl/ctl.h"
+
+static const char *text(const json_t *o, const char *key) {
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s ? s : "";
+}
+
+static long long number(const json_t *o, const char *key) {
+    return json_integer_value(json_object_get(o, key));
+}
+
+/* What a daemon answers to "status", or an object {"error": why}. */
+static json_t *state_of(const struct ctl *ctl, enum daemon daemon) {
+    json_t *request = json_pack("{ss}", "cmd", "status"), *answer = NULL;
+    int fd = daemon_connect(ctl, daemon);
+
+    if (fd < 0) {
+        json_decref(request);
+        return json_pack("{ss}", "error", daemon_error(daemon, fd));
+    }
+    answer = daemon_ask(fd, request);
+    close(fd);
+    json_decref(request);
+    return answer ? answer : json_pack("{ss}", "error", "no answer");
+}
+
+static bool bad(const json_t *state) {
+    return json_object_get(state, "error") != NULL;
+}
+
+static void print_worker(const json_t *w) {
+    const char *name;
+    const json_t *count;
+
+    if (bad(w)) {
+        printf("%s\n", text(w, "error"));
+        return;
+    }
+    printf("vpcd       pid %lld, version %s, up %lld s, on %s, %s\n", number(w, "pid"),
+           text(w, "version"), number(w, "uptime_s"), text(w, "listen"),
+           json_is_true(json_object_get(w, "ready")) ? "ready" : "not ready yet");
+    printf("           ");
+    json_object_foreach(json_object_get(w, "objects"), name, count) {
+        if (json_integer_value(count))
+            printf("%s %lld  ", name, (long long)json_integer_value(count));
+    }
+    printf("\n");
+}
+
+static void print_drops(const json_t *a, bool with_meaning) {
+    const json_t *row;
+    size_t i;
+
+    if (json_array_size(json_object_get(a, "drops")) == 0) {
+        printf("no packet was dropped\n");
+        return;
+    }
+    printf("%-24s %12s\n", "dropped because", "packets");
+    json_array_foreach(json_object_get(a, "drops"), i, row) {
+        printf("%-24s %12lld", text(row, "reason"), number(row, "packets"));
+        printf("%s%s\n", with_meaning ? "  " : "", with_meaning ? text(row, "means") : "");
+    }
+}
+
+static void print_instance(const json_t *row) {
+    const json_t *plug;
+    size_t i;
+
+    printf("%-21s %-8s", text(row, "id"), text(row, "state"));
+    if (number(row, "pid") && strcmp(text(row, "state"), "running") == 0)
+        printf(" pid %lld", number(row, "pid"));
+    printf("\n");
+    json_array_foreach(json_object_get(row, "interfaces"), i, plug) {
+        printf("  %-23s %-16s device %lld\n", text(plug, "id"), text(plug, "address"),
+               number(plug, "ifindex"));
+    }
+}
+
+static void print_agent(const json_t *a) {
+    const json_t *row;
+    size_t i;
+
+    if (bad(a)) {
+        printf("%s; packets and instances go on without it\n", text(a, "error"));
+        return;
+    }
+    printf("vpc-agent  pid %lld, version %s, %s, %lld flows\n\n", number(a, "pid"),
+           text(a, "version"),
+           json_is_true(json_object_get(a, "connected")) ? "in step with vpcd"
+                                                         : "no connection to vpcd",
+           number(a, "flows"));
+    json_array_foreach(json_object_get(a, "instances"), i, row) {
+        print_instance(row);
+    }
+    if (json_array_size(json_object_get(a, "instances")))
+        printf("\n");
+    print_drops(a, false);
+}
+
+int ctl_status(const struct ctl *ctl) {
+    bool json = ctl->argc == 1 && strcmp(ctl->argv[0], "--json") == 0;
+    json_t *worker, *agent;
+    int status;
+
+    if (ctl->argc && !json)
+        return complain(EXIT_USAGE, "status takes only --json");
+    worker = state_of(ctl, DAEMON_WORKER);
+    agent = state_of(ctl, DAEMON_AGENT);
+    status = bad(worker) || bad(agent);
+    if (json) {
+        json_t *both = json_pack("{s:o,s:o}", "vpcd", worker, "agent", agent);
+
+        json_dumpf(both, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(both);
+        return status;
+    }
+    print_worker(worker);
+    print_agent(agent);
+    json_decref(worker);
+    json_decref(agent);
+    return status;
+}
+
+int ctl_drops(const struct ctl *ctl) {
+    json_t *agent;
+
+    if (ctl->argc)
+        return complain(EXIT_USAGE, "drops takes no arguments");
+    agent = daemon_call(ctl, DAEMON_AGENT, json_pack("{ss}", "cmd", "status"));
+    if (!agent)
+        return 1;
+    print_drops(agent, true);
+    json_decref(agent);
+    return 0;
+}
+
+int ctl_console(const struct ctl *ctl) {
+    uint8_t *output = NULL;
+    size_t len = 0;
+    json_t *answer;
+    int r;
+
+    if (ctl->argc != 1)
+        return complain(EXIT_USAGE, "usage: vpcctl console INSTANCE");
+    answer = daemon_call(ctl, DAEMON_AGENT,
+                         json_pack("{ssss}", "cmd", "console", "instance", ctl->argv[0]));
+    if (!answer)
+        return 1;
+    r = base64_decode(text(answer, "output"), &output, &len);
+    json_decref(answer);
+    if (r < 0)
+        return complain(1, "the answer could not be read");
+    fwrite(output, 1, len, stdout);
+    free(output);
+    return 0;
+}
