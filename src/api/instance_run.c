@@ -13,6 +13,11 @@
 #include "api/instance_ops.h"
 #include "base/text.h"
 
+/* What one call may write and answer: both go into one transaction of the store (store/store.h). */
+#define WRITES_MAX 9000
+#define REPLY_MAX 900000
+#define REPLY_SLACK 256 /* by which one instance's part may be longer than the first's */
+
 struct interface_param {
     struct optint device_index;
     char *id;
@@ -362,10 +367,35 @@ static int judge(struct call *c, const struct run_instances *p, struct launch *l
                            : judge_instance_params(c, p, l, groups);
 }
 
-/* How many instances there will be: as many of MaxCount as quota and subnets allow. */
+static int too_many(struct call *c, int64_t fit) {
+    return call_error(c, "InvalidParameterValue",
+                      "One call can launch at most %lld instances like these. Launch them in "
+                      "several calls.",
+                      (long long)fit);
+}
+
+/* What the launch of one instance writes: itself, and its interfaces with their claims. */
+static int64_t writes_of(const struct launch *l) {
+    int64_t n = 1;
+
+    for (size_t i = 0; i < l->n_interfaces; i++) {
+        const struct eni_wish *w = &l->interfaces[i].wish;
+
+        /* The interface, its MAC, its addresses, its public one. */
+        n += 3 + w->secondary_count + (w->secondary ? w->secondary->n : 0) + 1;
+        n += (w->addresses6 ? w->addresses6->n : 0) +
+             (w->addresses6_count > 0 ? w->addresses6_count : 1);
+    }
+    return n;
+}
+
+/*
+ * How many instances there will be: as many of MaxCount as the quota, one transaction, and the
+ * subnets allow.
+ */
 static int judge_count(struct call *c, const struct run_instances *p, const struct launch *l,
                        int64_t *ret_count) {
-    int64_t count = p->max, left = INSTANCES_MAX;
+    int64_t count = p->max, left = INSTANCES_MAX, fit;
     struct cursor cur;
 
     index_each_in(c->ix, cur, KIND_INSTANCE, c->scope) {
@@ -376,10 +406,14 @@ static int judge_count(struct call *c, const struct run_instances *p, const stru
                           "You have requested more instances (%lld) than your current instance "
                           "limit of %d allows.",
                           (long long)p->min, INSTANCES_MAX);
+    fit = WRITES_MAX / writes_of(l);
+    if (fit < p->min)
+        return too_many(c, fit);
     count = count < left ? count : left;
+    count = count < fit ? count : fit;
     for (size_t i = 0; i < l->n_interfaces && count > p->min; i++) {
         const struct launch_interface *li = &l->interfaces[i];
-        int64_t each = 1 + li->wish.secondary_count, fit;
+        int64_t each = 1 + li->wish.secondary_count;
 
         if (li->existing)
             continue;
@@ -391,12 +425,15 @@ static int judge_count(struct call *c, const struct run_instances *p, const stru
     return 0;
 }
 
-static int launch_all(struct call *c, const struct launch *l, int64_t count) {
+static int launch_all(struct call *c, const struct launch *l, int64_t min, int64_t count) {
+    size_t head;
+
     xml_text(&c->xml, "reservationId", l->reservation_id);
     xml_textf(&c->xml, "ownerId", "%012llu", (unsigned long long)c->scope.account);
     xml_open(&c->xml, "groupSet");
     xml_close(&c->xml, "groupSet");
     xml_open(&c->xml, "instancesSet");
+    head = c->body->len;
     for (int64_t i = 0; i < count; i++) {
         const struct instance *inst = instance_launch(c, l, i);
 
@@ -405,6 +442,14 @@ static int launch_all(struct call *c, const struct launch *l, int64_t count) {
         xml_open(&c->xml, "item");
         xml_fields(&c->xml, &instance_desc, &c->look, inst);
         xml_close(&c->xml, "item");
+        if (i == 0) {
+            /* The whole reply is kept with the client token; the others will be as long. */
+            int64_t fit = REPLY_MAX / (int64_t)(c->body->len - head + REPLY_SLACK);
+
+            if (fit < min)
+                return too_many(c, fit);
+            count = fit < count ? fit : count;
+        }
         /* After the reply, which shall show `pending`. */
         if (instance_settle_on_paper(c, inst->o.id) < 0)
             return -1;
@@ -426,7 +471,7 @@ static int run_instances(struct call *c, const void *params) {
     if (r == 0)
         r = judge_count(c, p, l, &count);
     if (r == 0)
-        r = launch_all(c, l, count);
+        r = launch_all(c, l, p->min, count);
     list_each (char *, id, groups)
         free(*id);
     free(groups.items);

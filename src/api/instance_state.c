@@ -90,7 +90,8 @@ static bool may_settle(uint8_t from, uint8_t to) {
     case INSTANCE_RUNNING:
         return from == INSTANCE_PENDING;
     case INSTANCE_STOPPED:
-        return from == INSTANCE_STOPPING || from == INSTANCE_RUNNING || from == INSTANCE_PENDING;
+        /* Not from pending: that report is older than the start. */
+        return from == INSTANCE_STOPPING || from == INSTANCE_RUNNING;
     case INSTANCE_TERMINATED:
         return from != INSTANCE_TERMINATED;
     default:

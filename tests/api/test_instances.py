@@ -152,6 +152,19 @@ def test_quota_of_instances(net):
     assert error_code(net.run, MinCount=1001, MaxCount=1001) == "InvalidParameterValue"
 
 
+def test_one_call_launches_what_one_transaction_holds(ec2, net):
+    """Beyond that it launches what it can, or says how many it could."""
+    wide = ec2.create_subnet(VpcId=net.vpc, CidrBlock="10.0.16.0/20")["Subnet"]["SubnetId"]
+    assert error_code(run, ec2=ec2, SubnetId=wide, count=900) == "InvalidParameterValue"
+    launched = run(ec2, SubnetId=wide, MaxCount=1000)["Instances"]
+    assert 200 < len(launched) < 1000
+    assert len({i["PrivateIpAddress"] for i in launched}) == len(launched)
+    assert error_code(run, ec2=ec2, SubnetId=wide, count=900) == "InstanceLimitExceeded"
+    ids = [i["InstanceId"] for i in launched]
+    ec2.terminate_instances(InstanceIds=ids)
+    assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
 def test_client_token_makes_one(ec2, net):
     first = run(ec2, SubnetId=net.subnet, ClientToken="once")
     again = run(ec2, SubnetId=net.subnet, ClientToken="once")
