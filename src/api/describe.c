@@ -11,15 +11,17 @@
 /* A token is base64 of the last key shown: it stays good whatever is created or deleted meanwhile.
  */
 static int token_decode(struct call *c, char **ret_key) {
-    uint8_t *key;
+    uint8_t *key = NULL;
     size_t len;
 
     *ret_key = NULL;
     if (!c->next_token || !*c->next_token)
         return 0;
     if (base64_decode(c->next_token, &key, &len) < 0 || len == 0 || len > 255 ||
-        memchr(key, 0, len))
+        memchr(key, 0, len)) {
+        free(key);
         return call_error(c, "InvalidNextToken", "The token '%.64s' is invalid", c->next_token);
+    }
     *ret_key = (char *)key;
     return 0;
 }

@@ -72,10 +72,11 @@ int api_dump(FILE *out) {
         }
     }
     for (enum kind k = 1; k < KIND_COUNT; k++) {
-        json_t *names = json_array();
+        json_t *names;
 
         if (!kind_info(k)->resource_type)
             continue;
+        names = json_array();
         filters(kind_info(k)->desc, "", names);
         json_object_set_new(
             kinds, kind_info(k)->name,

@@ -94,7 +94,9 @@ static int supervise(const struct options *o, int argc, char **argv) {
         agent_argv(o, agent, agent_args);
         config.agent = agent_args;
     }
-    return supervisor_run(&config);
+    n = supervisor_run(&config);
+    free(worker);
+    return n;
 }
 
 int main(int argc, char **argv) {

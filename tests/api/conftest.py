@@ -115,9 +115,11 @@ def vpcd():
     server = Vpcd(credentials=KEYS).start()
     yield server
     alive = server.process.poll() is None
+    status = server.stop()  # with the sanitizers, also what leaked
     text = server.log_text()
     server.close()
     assert alive, "vpcd ended during the tests: " + text
+    assert status == 0, f"vpcd ended with {status}: " + text
 
 
 @pytest.fixture(scope="session")
