@@ -20,6 +20,16 @@
  *     held to that, as long as no ICMP error tells the sender
  * 12. the flow: `sender` and `receiver` say who tracks it
  *
+ * A later packet of a flow goes the same steps, but for this:
+ *
+ *  - Groups that track the flow are not asked again, in neither direction: "an existing connection
+ *    isn't interrupted" when its rule is removed. Groups that do not track it are asked again as
+ * for its first packet: "an untracked flow is immediately interrupted if the rule that enables it
+ * is removed". (EC2 user guide, "Security group connection tracking".)
+ *  - Where it would now arrive elsewhere, or with other addresses, than the flow so far, it is the
+ *    first packet of another flow.
+ *  - Answers to what the host began may reach it.
+ *
  * An interface exists for packets while it is attached to an instance of this host. The address of
  * another one is nobody's.
  */
@@ -40,6 +50,8 @@ struct way {
     const struct index *ix;
     const struct oracle_host *host;
     const struct oracle_packet *p;
+    const struct oracle_flow *flow; /* a later packet's; NULL: a first packet */
+    bool reply;                     /* of that flow */
     struct oracle_verdict *v;
     const struct network_interface *to; /* the next hop's interface; NULL: the uplink */
     struct ip src, dst;                 /* as they leave the last translation */
@@ -212,12 +224,33 @@ static enum drop_reason check_sender(struct way *w) {
     return hop(w, 4, "source check", "SourceDestCheck is off", DROP_NONE);
 }
 
+/* The groups at the packet's sender, or at its receiver: for a reply, as the flow began there. */
+static bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,
+                       const struct ip *peer, const struct network_interface *peer_eni,
+                       char ret_by[96], enum oracle_tracking *ret_tracking) {
+    struct oracle_packet first = *w->p;
+    bool egress = at_sender;
+
+    if (w->flow) {
+        *ret_tracking = at_sender == !w->reply ? w->flow->sender : w->flow->receiver;
+        snprintf(ret_by, 96, "tracked: not asked");
+        if (*ret_tracking == ORACLE_TRACKED)
+            return true;
+    }
+    if (w->flow && w->reply) {
+        first.sport = w->p->dport;
+        first.dport = w->p->sport;
+        egress = !at_sender;
+    }
+    return oracle_groups(w->ix, eni, egress, &first, peer, peer_eni, ret_by, ret_tracking);
+}
+
 /* 5 */
 static enum drop_reason egress_groups(struct way *w) {
     const struct network_interface *from = w->p->from;
     const struct network_interface *peer = find_private(w, from->vpc_id, &w->p->dst);
     char by[96];
-    bool ok = oracle_groups(w->ix, from, true, w->p, &w->p->dst, peer, by, &w->v->sender);
+    bool ok = ask_groups(w, from, true, &w->p->dst, peer, by, &w->v->sender);
 
     return hop(w, 5, "security groups of the sender, egress", by,
                ok ? DROP_NONE : DROP_GROUP_EGRESS);
@@ -283,7 +316,7 @@ static enum drop_reason to_interface(struct way *w, const struct route *r) {
 static bool host_allows(const struct way *w) {
     const struct oracle_packet *p = w->p;
 
-    if (w->host->open)
+    if (w->host->open || w->reply)
         return true;
     if (p->protocol == ICMP || p->protocol == ICMPV6)
         return p->icmp_type == (p->src.family == IP_V4 ? 8 : 128) &&
@@ -394,7 +427,7 @@ static enum drop_reason arrive(struct way *w) {
     }
     if (r)
         return r;
-    ok = oracle_groups(w->ix, w->to, false, w->p, &w->src, sender, by, &w->v->receiver);
+    ok = ask_groups(w, w->to, false, &w->src, sender, by, &w->v->receiver);
     r = hop(w, 10, "security groups of the receiver, ingress", by,
             ok ? DROP_NONE : DROP_GROUP_INGRESS);
     if (r)
@@ -426,6 +459,29 @@ static enum drop_reason enter(struct way *w) {
     return hop(w, 8, "internet gateway", w->to->o.id, DROP_NONE);
 }
 
+/* Whether the path ends elsewhere, or with other addresses, than the flow's. */
+static bool goes_elsewhere(const struct way *w) {
+    const struct oracle_flow *f = w->flow;
+
+    if (w->reply)
+        return w->to != f->first.from || !ip_equal(&w->src, &f->first.dst) ||
+               !ip_equal(&w->dst, &f->first.src);
+    return w->to != f->to || !ip_equal(&w->src, &f->src) || !ip_equal(&w->dst, &f->dst);
+}
+
+static enum drop_reason judge(struct way *w);
+
+static enum drop_reason first_of_another(struct way *w) {
+    struct way again = {
+        .ix = w->ix, .host = w->host, .p = w->p, .v = w->v, .src = w->p->src, .dst = w->p->dst};
+    enum drop_reason r;
+
+    *w->v = (struct oracle_verdict){.anew = true};
+    r = judge(&again);
+    *w = again;
+    return r;
+}
+
 static enum drop_reason judge(struct way *w) {
     enum drop_reason r = malformed(w->p);
 
@@ -444,11 +500,26 @@ static enum drop_reason judge(struct way *w) {
     } else {
         r = enter(w);
     }
+    if (!r && w->flow && goes_elsewhere(w))
+        return first_of_another(w);
     if (!r && w->to)
         r = arrive(w);
     if (!r && w->internet && !(w->p->from && w->to) && w->p->length > INTERNET_MTU)
         return hop(w, 11, "MTU of the internet gateway", "1500", DROP_TOO_BIG);
     return r;
+}
+
+static void judge_all(struct way *w, struct oracle_verdict *ret) {
+    *ret = (struct oracle_verdict){.reason = DROP_NONE};
+    ret->reason = judge(w);
+    ret->accepted = ret->reason == DROP_NONE;
+    if (!ret->accepted) {
+        ret->sender = ret->receiver = ORACLE_NO_ENI;
+        return;
+    }
+    ret->to = w->to;
+    ret->src = w->src;
+    ret->dst = w->dst;
 }
 
 void oracle_judge(const struct index *ix, const struct oracle_host *host,
@@ -460,14 +531,20 @@ void oracle_judge(const struct index *ix, const struct oracle_host *host,
                     .src = packet->src,
                     .dst = packet->dst};
 
-    *ret = (struct oracle_verdict){.reason = DROP_NONE};
-    ret->reason = judge(&w);
-    ret->accepted = ret->reason == DROP_NONE;
-    if (!ret->accepted) {
-        ret->sender = ret->receiver = ORACLE_NO_ENI;
-        return;
-    }
-    ret->to = w.to;
-    ret->src = w.src;
-    ret->dst = w.dst;
+    judge_all(&w, ret);
+}
+
+void oracle_judge_later(const struct index *ix, const struct oracle_host *host,
+                        const struct oracle_flow *flow, const struct oracle_packet *packet,
+                        bool reply, struct oracle_verdict *ret) {
+    struct way w = {.ix = ix,
+                    .host = host ? host : &no_host,
+                    .p = packet,
+                    .flow = flow,
+                    .reply = reply,
+                    .v = ret,
+                    .src = packet->src,
+                    .dst = packet->dst};
+
+    judge_all(&w, ret);
 }

@@ -63,11 +63,27 @@ struct oracle_verdict {
     struct ip src, dst;
     /* Whether the groups of the sender's and the receiver's interface track the flow. */
     enum oracle_tracking sender, receiver;
+    /* A later packet: the flow is over, and this packet was judged as the first of another. */
+    bool anew;
+};
+
+/* A flow that is known: what its first packet was, and what became of it. */
+struct oracle_flow {
+    struct oracle_packet first;
+    const struct network_interface *to;    /* NULL: the uplink */
+    struct ip src, dst;                    /* of the first packet as delivered */
+    enum oracle_tracking sender, receiver; /* of the first packet's */
 };
 
 /* `host` NULL: no uplink, every interface here. */
 void oracle_judge(const struct index *ix, const struct oracle_host *host,
                   const struct oracle_packet *packet, struct oracle_verdict *ret);
+
+/* A later packet of the flow; `reply`: one that goes the other way. The interfaces that `packet`
+ * and `flow` name are those of the index as it is now. */
+void oracle_judge_later(const struct index *ix, const struct oracle_host *host,
+                        const struct oracle_flow *flow, const struct oracle_packet *packet,
+                        bool reply, struct oracle_verdict *ret);
 
 /*
  * One interface's groups and a flow that begins in this direction as the interface sees it.

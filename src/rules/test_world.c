@@ -642,10 +642,10 @@ static void make_vpc(struct world *w) {
     }
     put(w, v);
     make_acl(w, v->o.id);
-    if (world_chance(w, 80)) {
+    if (world_chance(w, 92)) {
         struct internet_gateway *igw = make(w, KIND_INTERNET_GATEWAY);
 
-        if (world_chance(w, 85))
+        if (world_chance(w, 92))
             set(&igw->vpc_id, v->o.id);
         put(w, igw);
     }
