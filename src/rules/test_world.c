@@ -532,8 +532,17 @@ static void add_random_route(struct world *w, struct route_table *t) {
                                             "tgw-1", "vgw-1",  "igw-gone"};
     const struct internet_gateway *igw = world_pick(w, KIND_INTERNET_GATEWAY);
     const struct network_interface *eni = world_pick(w, KIND_NETWORK_INTERFACE);
+    const struct subnet *s = world_pick(w, KIND_SUBNET);
     const char *target = elsewhere[world_random(w, ARRAY_SIZE(elsewhere))];
 
+    /* Through a middlebox: to another subnet of the VPC by way of an interface. */
+    if (s && eni && strcmp(s->vpc_id, t->vpc_id) == 0 && strcmp(eni->vpc_id, t->vpc_id) == 0 &&
+        world_chance(w, 40)) {
+        const struct cidr *c6 = subnet_cidr6(s);
+
+        add_route(w, t, c6 && world_chance(w, 50) ? *c6 : s->cidr, eni->o.id, ROUTE_ORIGIN_CREATE);
+        return;
+    }
     if (igw && world_chance(w, 75))
         target = igw->o.id;
     else if (eni && strcmp(eni->vpc_id, t->vpc_id) == 0 && world_chance(w, 60))
@@ -889,6 +898,13 @@ static void mutate_eni(struct world *w, struct network_interface *eni) {
         return;
     }
     put(w, eni);
+}
+
+void world_mutate_eni(struct world *w, const char *id) {
+    const void *o = index_get(w->ix, KIND_NETWORK_INTERFACE, w->scope, id);
+
+    if (o)
+        mutate_eni(w, must(obj_clone(o)));
 }
 
 /* A random object to change, or NULL. */

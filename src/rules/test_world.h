@@ -34,6 +34,8 @@ void world_make(struct world *w, uint64_t seed, bool plain_acls);
 void world_free(struct world *w);
 /* One random change, of one object or of several that belong together. */
 void world_mutate(struct world *w);
+/* One random change of this interface (or of it and another); nothing when it is gone. */
+void world_mutate_eni(struct world *w, const char *id);
 void world_settle(struct world *w); /* forgets the changes */
 
 uint32_t world_random(struct world *w, uint32_t below); /* 0 to below - 1 */

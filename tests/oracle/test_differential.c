@@ -76,6 +76,14 @@ static uint32_t want_flags(enum oracle_tracking t, uint32_t flag) {
     return t == ORACLE_TRACKED ? flag : 0;
 }
 
+/* Within a subnet there is no router on the way. */
+static bool is_neighbour(const struct oracle_verdict *v) {
+    for (unsigned i = 0; i < v->n_hops; i++)
+        if (strcmp(v->hops[i].by, "within the subnet: not asked") == 0)
+            return true;
+    return false;
+}
+
 /* What is wrong with a packet that both accept; NULL: nothing. */
 static const char *delivery_differs(const struct oracle_packet *p, const struct oracle_verdict *v,
                                     const struct rig_outcome *o, bool begins) {
@@ -91,6 +99,8 @@ static const char *delivery_differs(const struct oracle_packet *p, const struct 
         return "destination address";
     if (memcmp(o->frame, mac, 6) != 0)
         return "receiver's MAC";
+    if (memcmp(o->frame + 6, is_neighbour(v) ? p->src_mac : rig_router_mac, 6) != 0)
+        return "source MAC";
     if ((own_icmp || (p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)) &&
         packet_checksums(o->frame, o->len))
         return "checksum";
@@ -301,8 +311,10 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
 /* From an interface to itself with equal ports: both halves of the flow would be the same entry. No
  * guest's stack sends such a packet; the data plane keeps no flow of it. */
 static bool is_own_reply(const struct oracle_packet *p, const struct oracle_verdict *v) {
+    bool query = p->protocol == (p->src.family == IP_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
     return p->from == v->to && ip_equal(&p->src, &v->dst) && ip_equal(&p->dst, &v->src) &&
-           p->sport == p->dport && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6;
+           p->sport == p->dport && !query;
 }
 
 static void one_life(struct world *w, const struct oracle_host *host) {
@@ -315,7 +327,10 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     do {
         packet_random(w, host, &p);
         oracle_judge(w->ix, host, &p, &v);
-    } while (!v.accepted && !world_chance(w, 1));
+        /* Half of them by the internet gateway, where two VPCs meet. */
+    } while ((!v.accepted && !world_chance(w, 1)) ||
+             (v.accepted && ip_equal(&v.src, &p.src) && ip_equal(&v.dst, &p.dst) &&
+              world_chance(w, 50)));
     write_packet(&p, SYN, &k);
     if (!v.accepted || is_question(&p) || !opens(&p, SYN) || is_own_reply(&p, &v))
         return;
@@ -327,7 +342,10 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     begin_life(&l, &p, &v);
     for (int i = 0; i < 6; i++) {
         if (world_chance(w, 60)) {
-            world_mutate(w);
+            if (world_chance(w, 40))
+                world_mutate_eni(w, world_chance(w, 50) ? l.from : l.to);
+            else
+                world_mutate(w);
             rig_change(&rig, w);
         }
         if (!go_on(w, host, &l))
