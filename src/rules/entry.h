@@ -42,8 +42,9 @@ const struct entry_map_info *entry_map_info(enum entry_map map);
 
 struct entry {
     uint8_t map; /* enum entry_map */
-    uint8_t key[ENTRY_KEY_MAX];
-    uint8_t value[ENTRY_VALUE_MAX];
+    /* Aligned as the structs of abi/maps.h that they are; zero behind the map's own sizes. */
+    _Alignas(8) uint8_t key[ENTRY_KEY_MAX];
+    _Alignas(8) uint8_t value[ENTRY_VALUE_MAX];
 };
 
 /* A growing array of entries. `failed` is set when memory was short: one check at the end. */
