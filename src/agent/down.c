@@ -2,15 +2,37 @@
 #include "agent/down.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "agent/cgroup.h"
 #include "agent/guest.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "dataplane/dataplane.h"
 
 #define INSTANCES_MS 10000
+#define AGENT_MS 10000
+
+int down_stop_agent(const char *lock) {
+    pid_t pid;
+    _close_ int fd = lock_holder_open(lock, &pid);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    if (fd < 0)
+        return fd == -ESRCH ? 0 : fd;
+    for (int i = 0; i < 2; i++) {
+        if (syscall(SYS_pidfd_send_signal, fd, i ? SIGKILL : SIGTERM, NULL, 0) < 0)
+            return errno == ESRCH ? 0 : -errno;
+        if (poll(&p, 1, AGENT_MS) == 1)
+            return 0;
+    }
+    return -ETIMEDOUT;
+}
 
 char *pin_dir(const struct owner *owner, char out[64]) {
     snprintf(out, 64, "/sys/fs/bpf/vpcd-%s", owner->hash);

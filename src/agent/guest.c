@@ -274,6 +274,7 @@ int guest_create(struct guests *all, const struct guest_spec *spec, struct guest
             return because(why, why_size, -ENOMEM, "out of memory");
     }
     in->record.gone = false;
+    in->record.boots = spec->boots;
     in->rebooted = false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         r = -errno;

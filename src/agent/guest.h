@@ -46,6 +46,7 @@ struct guest_spec {
     const void *user_data; /* NULL: none */
     size_t user_data_len;
     struct cgroup_limits limits; /* zeros: defaults */
+    int64_t boots;               /* goes into the record */
 };
 
 /* Reads the records under STATE/agent and takes over what lives. */

@@ -20,6 +20,7 @@
 #include "agent/control.h"
 #include "agent/down.h"
 #include "agent/enforce.h"
+#include "agent/inside.h"
 #include "agent/options.h"
 #include "agent/reconcile.h"
 #include "agent/world.h"
@@ -28,6 +29,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/text.h"
 
 #define EXIT_CONFIG 78 /* starting again would not help: vpcd/supervisor.h */
 #define SWEEP_SECONDS 60
@@ -82,7 +84,42 @@ static void settled(void *arg, bool snapshot) {
     }
 }
 
+/* Somebody deleted the uplink, an administrator say: it comes back. */
+static void device_gone(void *arg, int ifindex) {
+    _buf_ struct buf err = BUF_INIT;
+    struct agent *a = arg;
+    struct link_info info;
+    int r;
+
+    if (ifindex ? ifindex != a->uplink.host_ifindex
+                : link_get_index(a->rtnl, a->uplink.host_ifindex, &info) != -ENODEV)
+        return;
+    log_warn("the uplink's device was deleted; it is made again");
+    r = outside_prepare(&a->owner, a->rtnl, a->dp, &a->options.outside, &a->uplink, &err);
+    if (r == 0 && a->open)
+        r = outside_open(a->rtnl, a->dp, &a->uplink);
+    if (r < 0) {
+        log_error("the uplink: %s", err.len ? buf_str(&err) : strerror(-r));
+        event_base_loopbreak(a->base);
+    }
+}
+
 /* vpcctl */
+
+/* What an instance's user data printed, as base64: it may hold any byte. */
+static json_t *console(struct agent *a, const char *id) {
+    _buf_ struct buf log = BUF_INIT;
+    _free_ char *text = NULL;
+    char path[256];
+
+    if (!id || !guest_find(&a->guests, id))
+        return json_pack("{s:s}", "error", "no such instance on this host");
+    snprintf(path, sizeof(path), "%s/%s", a->guests.console, id);
+    if (read_file(path, CONSOLE_MAX, &log) < 0)
+        return json_pack("{s:s}", "error", "its console cannot be read");
+    text = base64_encode(buf_str(&log), log.len);
+    return text ? json_pack("{s:s}", "output", text) : NULL;
+}
 
 static json_t *drops(struct agent *a) {
     uint64_t packets[DROP_SLOTS];
@@ -102,6 +139,8 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
     struct agent *a = arg;
     uint32_t deleted, live;
 
+    if (strcmp(cmd, "console") == 0)
+        return console(a, json_string_value(json_object_get(request, "instance")));
     if (strcmp(cmd, "status") != 0)
         return NULL;
     if (dataplane_sweep(a->dp, &deleted, &live) == 0)
@@ -168,7 +207,7 @@ static int start_rest(struct agent *a) {
         return complain("devices of before", r);
     r = enforce_new(a->base, a->dp, &a->enforce);
     if (r == 0)
-        r = reconcile_new(a->base, &a->guests, &a->plugs, &a->reconcile);
+        r = reconcile_new(a->base, &a->guests, &a->plugs, device_gone, a, &a->reconcile);
     if (r == 0)
         r = world_new(a->base, a->owner.dir, &handlers, &a->world);
     if (r < 0)
@@ -246,6 +285,13 @@ int main(int argc, char **argv) {
         return EXIT_CONFIG;
     }
     snprintf(path, sizeof(path), "%s/agent/lock", a.owner.dir);
+    if (a.options.down) {
+        r = down_stop_agent(path);
+        if (r < 0) {
+            complain("the running agent does not end", r);
+            return 1;
+        }
+    }
     lock = lock_take(path);
     if (lock < 0) {
         log_error("another agent of %s runs (pid %d)", a.owner.dir, (int)lock_holder(path));

@@ -7,7 +7,8 @@
  *                    interfaces: plug what is attached, unplug what no longer is
  *                    all there: run the user data, report "running"
  *                    ended by itself: as if it had been stopped, report "stopped"
- *     should stop    alive: ask it to end; ended: unplug, report "stopped"
+ *                    another start is asked for (a reboot): end it, then make it
+ *     should stop    alive: ask it to end, later kill it; ended: unplug, report "stopped"
  *     should be gone alive: kill it; ended: unplug, forget, report "terminated"
  *
  * A guest's end shows at its pidfd, a device's at the link monitor; both put the task into the
@@ -28,6 +29,7 @@
 
 #define TRIES_MAX 3
 #define RETRY_MS 500
+#define STOP_MS 6000 /* its first process gives the others 3 s */
 
 struct task {
     TAILQ_ENTRY(task) link;
@@ -40,7 +42,7 @@ struct task {
     int tries;     /* that failed, of making it run */
     char reported[16];
     struct event *ended; /* its pidfd */
-    struct event *retry;
+    struct event *retry; /* or, while it is stopping, the time to kill it */
 };
 
 TAILQ_HEAD(tasks, task);
@@ -55,6 +57,8 @@ struct reconcile {
     struct event *turn;
     struct link_monitor *monitor;
     struct event *links;
+    void (*other_gone)(void *arg, int ifindex);
+    void *arg;
 };
 
 enum wish { WISH_GONE, WISH_STOPPED, WISH_RUNNING };
@@ -70,7 +74,12 @@ static void enqueue(struct task *t) {
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg) {
-    enqueue(arg);
+    struct task *t = arg;
+    struct guest *g = guest_find(t->r->guests, t->id);
+
+    if (t->stopping && g)
+        guest_kill(g);
+    enqueue(t);
 }
 
 static struct task *task_of(struct reconcile *r, const char *id) {
@@ -110,8 +119,8 @@ static void report(struct task *t, const char *state, const char *why) {
     world_report(t->r->world, REPORT_INSTANCE, t->id, state, why);
 }
 
-static void try_again(struct task *t) {
-    const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
+static void look_again(struct task *t, int ms) {
+    const struct timeval pause = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
     event_add(t->retry, &pause);
 }
@@ -124,6 +133,8 @@ static void on_ended(evutil_socket_t fd, short what, void *arg) {
 
     event_free(t->ended);
     t->ended = NULL;
+    t->stopping = false;
+    event_del(t->retry);
     if (g)
         guest_ended(t->r->guests, g);
     enqueue(t);
@@ -199,8 +210,10 @@ static enum wish wish_of(const struct instance *i) {
 
 static int make_guest(struct task *t, const struct index *ix, const struct instance *i,
                       struct guest **ret, char *why, size_t size) {
-    struct guest_spec spec = {
-        .id = t->id, .user_data = i->user_data.data, .user_data_len = i->user_data.len};
+    struct guest_spec spec = {.id = t->id,
+                              .user_data = i->user_data.data,
+                              .user_data_len = i->user_data.len,
+                              .boots = i->boots};
     char hostname[64];
     struct cursor c;
 
@@ -221,9 +234,18 @@ static int make_guest(struct task *t, const struct index *ix, const struct insta
 static void failed(struct task *t, const char *why) {
     log_error("%s cannot run: %s", t->id, why);
     if (++t->tries < TRIES_MAX)
-        try_again(t);
+        look_again(t, RETRY_MS);
     else
         report(t, "failed", why);
+}
+
+static void ask_to_end(struct task *t, struct guest *g) {
+    watch(t, g);
+    if (t->stopping)
+        return;
+    t->stopping = true;
+    look_again(t, STOP_MS);
+    guest_stop(g);
 }
 
 static void make_run(struct task *t, const struct index *ix, const struct instance *i,
@@ -231,7 +253,12 @@ static void make_run(struct task *t, const struct index *ix, const struct instan
     char why[512] = "";
     int r;
 
-    if (g && g->pidfd < 0 && !g->rebooted && i->state == INSTANCE_RUNNING) {
+    if (g && g->pidfd >= 0 && g->record.boots != i->boots) {
+        ask_to_end(t, g);
+        return;
+    }
+    if (g && g->pidfd < 0 && !g->rebooted && g->record.boots == i->boots &&
+        i->state == INSTANCE_RUNNING) {
         /* Its first process ended: on AWS, a shutdown from inside stops the instance. */
         unplug_all(t);
         report(t, "stopped", "Client.InstanceInitiatedShutdown: Instance initiated shutdown");
@@ -257,19 +284,14 @@ static void make_run(struct task *t, const struct index *ix, const struct instan
         return;
     }
     t->tries = 0;
-    t->stopping = false;
     report(t, "running", "");
 }
 
 static void make_stop(struct task *t, struct guest *g) {
     if (g && g->pidfd >= 0) {
-        watch(t, g);
-        if (!t->stopping)
-            guest_stop(g);
-        t->stopping = true;
+        ask_to_end(t, g);
         return;
     }
-    t->stopping = false;
     unplug_all(t);
     report(t, "stopped", "");
 }
@@ -331,8 +353,11 @@ static void link_gone(int ifindex, const char *name, void *arg) {
     struct plug *plug = plug_find_ifindex(r->plugs, ifindex);
     struct task *t;
 
-    if (!plug)
-        return; /* our own doing, or not ours */
+    if (!plug) {
+        /* Our own doing, or not ours, or the uplink. */
+        r->other_gone(r->arg, ifindex);
+        return;
+    }
     log_warn("%s: its device %s was deleted; it is made again", plug->eni_id, name);
     t = *plug->instance_id ? task_of(r, plug->instance_id) : NULL;
     plug_lost(r->plugs, plug);
@@ -352,16 +377,19 @@ static void on_links(evutil_socket_t fd, short what, void *arg) {
         if (link_get_index(r->plugs->rtnl, plug->ifindex, &info) < 0)
             link_gone(plug->ifindex, "", r);
     }
+    r->other_gone(r->arg, 0);
 }
 
 int reconcile_new(struct event_base *base, struct guests *guests, struct plugs *plugs,
+                  void (*other_gone)(void *arg, int ifindex), void *arg,
                   struct reconcile **ret_reconcile) {
     struct reconcile *r = calloc(1, sizeof(*r));
     int k;
 
     if (!r)
         return -ENOMEM;
-    *r = (struct reconcile){.base = base, .guests = guests, .plugs = plugs};
+    *r = (struct reconcile){
+        .base = base, .guests = guests, .plugs = plugs, .other_gone = other_gone, .arg = arg};
     TAILQ_INIT(&r->queue);
     r->turn = evtimer_new(base, on_turn, r);
     k = r->turn ? link_monitor_open(&r->monitor) : -ENOMEM;

@@ -16,7 +16,9 @@
 
 struct reconcile;
 
+/* `other_gone`: a device that is no interface of an instance was deleted; 0: nobody knows which. */
 int reconcile_new(struct event_base *base, struct guests *guests, struct plugs *plugs,
+                  void (*other_gone)(void *arg, int ifindex), void *arg,
                   struct reconcile **ret_reconcile);
 void reconcile_free(struct reconcile *r);
 void reconcile_set_world(struct reconcile *r, struct world *w);

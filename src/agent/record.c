@@ -26,8 +26,9 @@ bool record_id_valid(const char *id) {
 
 int record_format(const struct record *r, char *out, size_t size) {
     int n = snprintf(out, size,
-                     "version 1\nid %s\nslot %u\npid %d\nstart %" PRIu64 "\nboot %s\ngone %d\n",
-                     r->id, r->slot, r->pid, r->start, r->boot, r->gone);
+                     "version 1\nid %s\nslot %u\npid %d\nstart %" PRIu64
+                     "\nboot %s\ngone %d\nboots %" PRId64 "\n",
+                     r->id, r->slot, r->pid, r->start, r->boot, r->gone, r->boots);
 
     return n > 0 && (size_t)n < size ? n : -ENOSPC;
 }
@@ -39,8 +40,8 @@ int record_parse(const char *text, struct record *ret_record) {
 
     if (sscanf(text,
                "version %u\nid %31[-0-9a-z]\nslot %u\npid %d\nstart %" SCNu64
-               "\nboot %36[-0-9a-f]\ngone %u\n%n",
-               &version, r.id, &r.slot, &r.pid, &r.start, r.boot, &gone, &end) != 7 ||
+               "\nboot %36[-0-9a-f]\ngone %u\nboots %" SCNd64 "\n%n",
+               &version, r.id, &r.slot, &r.pid, &r.start, r.boot, &gone, &r.boots, &end) != 8 ||
         version != 1 || text[end] || !record_id_valid(r.id) || r.pid < 0 || gone > 1)
         return -EBADMSG;
     r.gone = gone;

@@ -20,7 +20,8 @@ struct record {
     pid_t pid;      /* 0: made, not started */
     uint64_t start; /* of the process, in clock ticks since the boot */
     char boot[37];
-    bool gone; /* user data was started */
+    bool gone;     /* user data was started */
+    int64_t boots; /* the caller's number of this start */
 };
 
 /* "i-" and up to 17 hexadecimal digits: what may become a file name, a host name, a cgroup. */
