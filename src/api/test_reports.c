@@ -1,97 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the agent reports of an instance, and what goes away with time. */
-#include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "api/instance_ops.h"
-#include "base/io.h"
-
-static const struct scope scope = {.account = 7, .region = 1};
-static struct event_base *base;
-static struct state *state;
-static struct api *api;
-static char directory[] = "/tmp/vpcd-reports-XXXXXX";
-
-/* One call of an action, as api.c makes it. */
-struct ask {
-    const struct actions *family;
-    const char *name, *params;
-    int (*run)(struct call *c, void *arg);
-    void *arg;
-    struct buf body;
-    char code[64];
-    bool done;
-};
-
-static int run_action(struct call *c, const struct ask *a) {
-    const struct action *row = a->family->rows;
-    struct form form = {0};
-    struct param_error error;
-    void *params;
-    int r;
-
-    while (strcmp(row->name, a->name) != 0)
-        row++;
-    params = calloc(1, row->params->size);
-    assert_int_equal(form_add(&form, a->params, strlen(a->params)), 0);
-    assert_int_equal(form_sort(&form), 0);
-    assert_int_equal(params_decode(row->params, &form, params, &error), 0);
-    r = row->run(c, params);
-    desc_clear(row->params, params);
-    free(params);
-    form_free(&form);
-    return r;
-}
-
-static int ask_run(struct txn *t, void *arg) {
-    struct ask *a = arg;
-    static const struct list no_filters;
-    struct call c = {.api = api,
-                     .scope = scope,
-                     .txn = t,
-                     .ix = txn_index(t),
-                     .look = {.ix = txn_index(t)},
-                     .xml = {.out = &a->body},
-                     .body = &a->body,
-                     .filters = &no_filters,
-                     .now = time_ms()};
-    int r;
-
-    if (!index_get(c.ix, KIND_ACCOUNT, (struct scope){0}, "000000000007"))
-        txn_put(t, txn_new(t, KIND_ACCOUNT, (struct scope){0}, "000000000007"));
-    r = defaults_make(&c);
-    if (r == 0)
-        r = a->run ? a->run(&c, a->arg) : run_action(&c, a);
-    snprintf(a->code, sizeof(a->code), "%s", c.error_code ? c.error_code : "");
-    free(c.error_message);
-    return r;
-}
-
-static void ask_done(void *arg, int status) {
-    assert_int_equal(status, 0);
-    ((struct ask *)arg)->done = true;
-}
-
-static void ask(struct ask *a) {
-    state_call(state, ask_run, ask_done, a);
-    while (!a->done)
-        assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
-    buf_free(&a->body);
-}
-
-static void act(const struct actions *family, const char *name, const char *params) {
-    struct ask a = {.family = family, .name = name, .params = params};
-
-    ask(&a);
-    assert_string_equal(a.code, "");
-}
+#include "api/test_calls.h"
 
 static int nothing(struct call *c, void *arg) {
     return 0;
@@ -99,14 +17,14 @@ static int nothing(struct call *c, void *arg) {
 
 /* The report is a call of its own; one behind it is done after it. */
 static void report(const char *id, const char *what, const char *why) {
-    struct ask a = {.run = nothing};
+    struct calls_ask a = {.run = nothing};
 
-    api_instance_report(api, id, what, why);
-    ask(&a);
+    api_instance_report(calls_api(), id, what, why);
+    calls_ask(&a);
 }
 
 static const struct instance *the(const char *id) {
-    return index_get(state_index(state), KIND_INSTANCE, scope, id);
+    return index_get(calls_index(), KIND_INSTANCE, calls_scope, id);
 }
 
 static const char *state_of(const char *id) {
@@ -117,27 +35,18 @@ static size_t count_enis(const char *id) {
     struct cursor cur;
     size_t n = 0;
 
-    index_each_by(state_index(state), cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, id) n++;
+    index_each_by(calls_index(), cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, id) n++;
     return n;
 }
 
 /* A new instance; its id in static memory. */
 static const char *launch(const char *more) {
     static char id[64];
-    const struct instance *newest = NULL;
-    struct cursor cur;
     char params[256];
 
     snprintf(params, sizeof(params), "ImageId=ami-netns&MinCount=1&MaxCount=1%s", more);
-    act(&instance_run_actions, "RunInstances", params);
-    index_each_in(state_index(state), cur, KIND_INSTANCE, scope) {
-        const struct instance *i = cur.obj;
-
-        if (i->state == INSTANCE_PENDING)
-            newest = i;
-    }
-    assert_non_null(newest);
-    snprintf(id, sizeof(id), "%s", newest->o.id);
+    snprintf(id, sizeof(id), "%s",
+             calls_act(&instance_run_actions, "RunInstances", params, "instanceId"));
     return id;
 }
 
@@ -145,7 +54,7 @@ static void act_on(const char *name, const char *id) {
     char params[128];
 
     snprintf(params, sizeof(params), "InstanceId.1=%s", id);
-    act(&instance_state_actions, name, params);
+    calls_act(&instance_state_actions, name, params, NULL);
 }
 
 static void test_states_follow_the_reports(void **s) {
@@ -183,13 +92,13 @@ static void test_public_address_goes_when_stopped(void **s) {
     struct ip before, after;
 
     report(id, "running", "");
-    before = eni_primary(instance_primary_eni(state_index(state), the(id)))->public_ip;
+    before = eni_primary(instance_primary_eni(calls_index(), the(id)))->public_ip;
     assert_int_equal(before.family, IP_V4);
     act_on("StopInstances", id);
-    after = eni_primary(instance_primary_eni(state_index(state), the(id)))->public_ip;
+    after = eni_primary(instance_primary_eni(calls_index(), the(id)))->public_ip;
     assert_true(ip_equal(&before, &after)); /* it still runs */
     report(id, "stopped", "");
-    after = eni_primary(instance_primary_eni(state_index(state), the(id)))->public_ip;
+    after = eni_primary(instance_primary_eni(calls_index(), the(id)))->public_ip;
     assert_int_equal(after.family, IP_NONE);
     act_on("TerminateInstances", id);
     report(id, "terminated", "");
@@ -234,9 +143,9 @@ static void test_unknown_instances_and_words_are_ignored(void **s) {
 
 /* Sets the times that the sweep looks at. */
 static int age(struct call *c, void *arg) {
-    struct instance *i = txn_edit(c->txn, index_get(c->ix, KIND_INSTANCE, scope, arg));
-    struct token *fresh = txn_new(c->txn, KIND_TOKEN, scope, "X/fresh"),
-                 *old = txn_new(c->txn, KIND_TOKEN, scope, "X/old");
+    struct instance *i = txn_edit(c->txn, index_get(c->ix, KIND_INSTANCE, calls_scope, arg));
+    struct token *fresh = txn_new(c->txn, KIND_TOKEN, calls_scope, "X/fresh"),
+                 *old = txn_new(c->txn, KIND_TOKEN, calls_scope, "X/old");
 
     i->terminated -= 2 * 3600 * 1000;
     fresh->created = c->now - 23 * 3600 * 1000;
@@ -249,46 +158,19 @@ static int age(struct call *c, void *arg) {
 
 static void test_sweep(void **s) {
     char old[64], recent[64];
-    struct ask a = {.run = age, .arg = old}, b = {.run = nothing};
+    struct calls_ask a = {.run = age, .arg = old}, b = {.run = nothing};
 
     strcpy(old, launch(""));
     report(old, "failed", "");
     strcpy(recent, launch(""));
     report(recent, "failed", "");
-    ask(&a);
-    api_sweep(api);
-    ask(&b);
+    calls_ask(&a);
+    api_sweep(calls_api());
+    calls_ask(&b);
     assert_null(the(old));
     assert_non_null(the(recent));
-    assert_null(index_get(state_index(state), KIND_TOKEN, scope, "X/old"));
-    assert_non_null(index_get(state_index(state), KIND_TOKEN, scope, "X/fresh"));
-}
-
-static int setup(void **s) {
-    struct api_config config = {0};
-    struct store_options options = {0};
-    char error[STORE_TEXT] = "";
-
-    if (!mkdtemp(directory) || !(base = event_base_new()))
-        return -1;
-    if (state_open(base, "sqlite", directory, &options, &state, error) < 0) {
-        fprintf(stderr, "%s\n", error);
-        return -1;
-    }
-    config.state = state;
-    cidr_parse("203.0.113.0/24", &config.public_pool);
-    cidr_parse("2600:1f00::/40", &config.ipv6_pool);
-    return api_new(&config, &api, error);
-}
-
-static int teardown(void **s) {
-    char command[256];
-
-    api_free(api);
-    state_close(state);
-    event_base_free(base);
-    snprintf(command, sizeof(command), "rm -rf %s", directory);
-    return system(command);
+    assert_null(index_get(calls_index(), KIND_TOKEN, calls_scope, "X/old"));
+    assert_non_null(index_get(calls_index(), KIND_TOKEN, calls_scope, "X/fresh"));
 }
 
 int main(void) {
@@ -301,5 +183,5 @@ int main(void) {
         cmocka_unit_test(test_sweep),
     };
 
-    return cmocka_run_group_tests_name("reports", tests, setup, teardown);
+    return cmocka_run_group_tests_name("reports", tests, calls_setup, calls_teardown);
 }
