@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -28,6 +29,8 @@
 #define EXIT_FINAL SUPERVISOR_EXIT_CONFIG
 #define GRACE_MS 2000
 #define SWEEP_SECONDS 60
+#define BUSY_PAUSE_MS 50
+#define BUSY_TRIES 100
 
 struct worker {
     const struct options *options;
@@ -198,6 +201,11 @@ static int open_state(struct worker *w) {
     }
     snprintf(dir, sizeof(dir), "%s/db", o->state_dir);
     r = state_open(w->base, o->store, dir, &so, &w->state, error);
+    /* The worker of a vpcd that was killed a moment ago may still be ending. */
+    for (int i = 0; r == -EBUSY && i < BUSY_TRIES; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_MS * 1000000L}, NULL);
+        r = state_open(w->base, o->store, dir, &so, &w->state, error);
+    }
     if (r < 0) {
         log_error("the state in %s: %s", dir, *error ? error : strerror(-r));
         return r;
