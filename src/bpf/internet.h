@@ -7,10 +7,11 @@
  *  1. another public address (or one's own): the packet turns round in the gateway, its destination
  *     is translated too, and it is delivered to that ENI as one that came from outside: the
  *     receiver's groups see the sender's public address. One flow entry holds both translations.
- *  2. the host's own address: echo requests, the ports that --uplink-allow names, all with
- *     CONFIG_HOST_OPEN, and the answers to what the host began
- *  3. the rest of the pools: nobody
- *  4. anything else: only with CONFIG_UPLINK_ANY, and then no private network and none of the
+ *  2. the answers to what began outside: they go where it came from
+ *  3. the host's own address: echo requests, the ports that --uplink-allow names, all with
+ *     CONFIG_HOST_OPEN
+ *  4. the rest of the pools: nobody
+ *  5. anything else: only with CONFIG_UPLINK_ANY, and then no private network and none of the
  *     host's; for the host would forward to whatever it is connected to
  *
  * In: the destination must be a public address of an ENI here; the source anything that is not
@@ -64,13 +65,11 @@ static __always_inline int is_host_net(u8 family, const struct abi_addr *a) {
     return bpf_map_lookup_elem(&host_nets, &key) != 0;
 }
 
-/* Case 2. */
+/* Case 3. */
 static __always_inline int host_allows(const struct pkt *p, const struct config_value *c) {
     struct uplink_port_key key = {.proto = p->key.proto, .port = bpf_ntohs(p->key.dport)};
 
     if (c->flags & CONFIG_HOST_OPEN)
-        return 1;
-    if (p->known && !(p->was.flags & FLOW_FORWARD))
         return 1;
     if (p->key.proto == IPPROTO_ICMP || p->key.proto == IPPROTO_ICMPV6)
         return p->kind == PKT_FLOW &&
@@ -80,10 +79,12 @@ static __always_inline int host_allows(const struct pkt *p, const struct config_
     return bpf_map_lookup_elem(&uplink_ports, &key) != 0;
 }
 
-/* Cases 2 to 4. */
+/* Cases 2 to 5. */
 static __always_inline int uplink_allows(const struct pkt *p, const struct config_value *c) {
     u8 family = p->key.family;
 
+    if (p->known && !(p->was.flags & FLOW_FORWARD))
+        return 0;
     if (is_host_address(c, family, &p->key.dst))
         return host_allows(p, c) ? 0 : DROP_UPLINK_PORT;
     if (is_pool_address(c, family, &p->key.dst) || !(c->flags & CONFIG_UPLINK_ANY) ||

@@ -49,6 +49,16 @@ static int attach_quiet(uint32_t ifindex, enum bpf_tc_attach_point point,
     return r;
 }
 
+/* Unless the device is another ENI's by now. */
+static int port_forget(struct dataplane *dp, uint32_t ifindex, uint32_t eni) {
+    struct port_key key = {.ifindex = ifindex};
+    struct port_value port;
+
+    if (dataplane_get(dp, DATAPLANE_PORTS, &key, &port) < 0 || port.eni != eni)
+        return 0;
+    return dataplane_del(dp, DATAPLANE_PORTS, &key);
+}
+
 int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port) {
     struct port_key port_key = {.ifindex = port->ifindex};
     struct port_value port_value = {.eni = port->eni, .vpc = port->vpc};
@@ -68,6 +78,9 @@ int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port
     if (r == 0 && dataplane_get(dp, DATAPLANE_LINKS, &link_key, &link_was) == 0 &&
         memcmp(&link_was, &link_value, sizeof link_was) == 0)
         return dataplane_put(dp, DATAPLANE_PORTS, &port_key, &port_value); /* as it was */
+    /* The ENI's former device, if it had one, is its port no more. */
+    if (r == 0 && dataplane_get(dp, DATAPLANE_LINKS, &link_key, &link_was) == 0)
+        r = port_forget(dp, link_was.ifindex, port->eni);
     if (r == 0)
         r = dataplane_put(dp, DATAPLANE_LINKS, &link_key, &link_value);
     if (r == 0)
@@ -80,23 +93,20 @@ int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port
 int dataplane_detach_eni(struct dataplane *dp, uint32_t eni) {
     struct link_key link_key = {.eni = eni};
     struct eni_key eni_key = {.eni = eni};
-    struct link_value link;
     struct port_key port_key;
-    struct port_value port;
+    struct port_value port = {0};
+    struct link_value link;
     int r = dataplane_get(dp, DATAPLANE_LINKS, &link_key, &link);
 
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     port_key.ifindex = link.ifindex;
-    if (dataplane_get(dp, DATAPLANE_PORTS, &port_key, &port) == 0 && port.eni == eni) {
-        r = dataplane_del(dp, DATAPLANE_PORTS, &port_key);
-        if (r == 0)
-            r = dataplane_del(dp, DATAPLANE_LINKS, &link_key);
-        if (r == 0)
-            r = dataplane_publish(dp, port.vpc, DATAPLANE_GEN_NET);
-    } else {
+    (void)dataplane_get(dp, DATAPLANE_PORTS, &port_key, &port);
+    r = port_forget(dp, link.ifindex, eni);
+    if (r == 0)
         r = dataplane_del(dp, DATAPLANE_LINKS, &link_key);
-    }
+    if (r == 0 && port.eni == eni)
+        r = dataplane_publish(dp, port.vpc, DATAPLANE_GEN_NET);
     if (r == 0)
         r = dataplane_del(dp, DATAPLANE_ENI_STATS, &eni_key);
     return r;

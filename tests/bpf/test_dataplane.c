@@ -137,6 +137,13 @@ static void test_devices(void **state) {
     reopen();
     assert_int_equal(dataplane_attach_eni(w.dp, &port), 0);
     assert_int_equal(dataplane_eni_stats(w.dp, 5, &stats), 0);
+    /* On another device: the first is its port no more. */
+    struct port_key old = {port.ifindex};
+    struct port_value value;
+    assert_int_equal(dataplane_get(w.dp, DATAPLANE_PORTS, &old, &value), 0);
+    port.ifindex = world_veth("dev6");
+    assert_int_equal(dataplane_attach_eni(w.dp, &port), 0);
+    assert_int_equal(dataplane_get(w.dp, DATAPLANE_PORTS, &old, &value), -ENOENT);
     assert_int_equal(dataplane_detach_eni(w.dp, 5), 0);
     assert_int_equal(dataplane_detach_eni(w.dp, 5), 0);
     assert_int_equal(dataplane_eni_stats(w.dp, 5, &stats), -ENOENT);

@@ -10,6 +10,8 @@
  *   [ns a]   [ns b]   [ns c]            each a namespace, eth0 inside, ethtool -K tx off
  *   10.0.1.4 10.0.1.5 10.0.2.4  (fd00::1:4, fd00::1:5, fd00::2:4 as /112), a also 203.0.113.10
  *
+ * and a tap, which the test itself holds: t 10.0.1.7, 203.0.113.12
+ *
  * Groups: all out; in: TCP 80, UDP 53 and ICMP from 10.0.0.0/8; c: nothing in.
  */
 #include <arpa/inet.h>
@@ -23,12 +25,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -288,6 +292,102 @@ static void test_ping(void **state) {
     }
 }
 
+/* --- A tap: what a virtual machine would see ---------------------------------------------- */
+
+static struct world_eni t;
+static int tap_fd = -1;
+
+/* t: 10.0.1.7, fd00::1:7, public 203.0.113.12; no offloads, so every checksum is in the frame. */
+static void tap_open(void) {
+    static const struct world_rule all[] = {
+        {DIR_EGRESS, 4, -1, -1, -1, "0.0.0.0/0", 0},
+        {DIR_EGRESS, 6, -1, -1, -1, "::/0", 0},
+        {DIR_INGRESS, 4, -1, -1, -1, "0.0.0.0/0", 0},
+        {DIR_INGRESS, 6, -1, -1, -1, "::/0", 0},
+    };
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    struct dataplane_port port = {.kind = LINK_TAP, .eni = 4, .vpc = 1};
+
+    strcpy(ifr.ifr_name, "tap4");
+    tap_fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (tap_fd < 0)
+        return;
+    assert_int_equal(ioctl(tap_fd, TUNSETIFF, &ifr), 0);
+    world_run("ip link set tap4 up");
+    t = world_eni(&w, 4, 1, 1, if_nametoindex("tap4"));
+    port.ifindex = t.ifindex;
+    memcpy(port.mac, t.mac, 6);
+    assert_int_equal(dataplane_attach_eni(w.dp, &port), 0);
+    world_addr(&w, &t, "10.0.1.7", "203.0.113.12");
+    world_addr(&w, &t, "fd00::1:7", NULL);
+    world_rules(&w, &t, all, ARRAY_SIZE(all));
+    world_bump(&w, 1, true, true);
+}
+
+/* The next frame that is no ARP and no neighbour discovery of others; 0: none came. */
+static size_t tap_read(uint8_t *frame, size_t size) {
+    ssize_t n = ready(tap_fd, POLLIN, 3000) ? read(tap_fd, frame, size) : 0;
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void tap_send(const struct packet *k) {
+    assert_int_equal(write(tap_fd, k->data, k->len), k->len);
+}
+
+static void datagram(int from_ns, const char *to, uint16_t port) {
+    struct endpoint e = endpoint(to, port);
+    _close_ int fd = socket_in(from_ns, e.sa.ss_family, SOCK_DGRAM);
+
+    assert_int_equal(sendto(fd, "five!", 5, 0, (struct sockaddr *)&e.sa, e.len), 5);
+}
+
+static void expect_frame(const char *src, const char *dst) {
+    uint8_t frame[2048];
+    size_t n = tap_read(frame, sizeof frame);
+    char text[IP_TEXT];
+
+    assert_true(n > 0);
+    assert_memory_equal(frame, t.mac, 6);
+    struct ip s = packet_src(frame), d = packet_dst(frame);
+    assert_string_equal(ip_format(&s, text), src);
+    assert_string_equal(ip_format(&d, text), dst);
+    const char *wrong = packet_checksums(frame, n);
+    if (wrong)
+        fail_msg("%s checksum is wrong", wrong);
+}
+
+static void test_tap(void **state) {
+    struct packet k;
+    uint8_t frame[2048];
+
+    tap_open();
+    if (tap_fd < 0)
+        skip();
+    packet_arp(&k, t.mac, ARPOP_REQUEST, "10.0.1.7", "10.0.1.1");
+    tap_send(&k);
+    assert_int_equal(tap_read(frame, sizeof frame), 42);
+    assert_memory_equal(frame + 22, world_router_mac, 6);
+    packet_ns(&k, t.mac, "fd00::1:7", "fe80::1");
+    tap_send(&k);
+    expect_frame("fe80::1", "fd00::1:7");
+    for (int offload = 0; offload < 2; offload++) {
+        enter(ns[0]);
+        world_run("ethtool -K eth0 tx %s >/dev/null 2>&1 || true", offload ? "on" : "off");
+        enter(host_ns);
+        world_run("ethtool -K uplinkp tx %s >/dev/null 2>&1 || true", offload ? "on" : "off");
+        datagram(ns[0], "10.0.1.7", 99);
+        expect_frame("10.0.1.4", "10.0.1.7");
+        datagram(ns[0], "fd00::1:7", 99);
+        expect_frame("fd00::1:4", "fd00::1:7");
+        datagram(ns[0], "203.0.113.12", 99); /* both addresses translated */
+        expect_frame("203.0.113.10", "10.0.1.7");
+        datagram(host_ns, "203.0.113.12", 99);
+        expect_frame("203.0.113.1", "10.0.1.7");
+    }
+    close(tap_fd);
+}
+
 /* A whole frame from inside, not by the guest's own stack. */
 static void send_frame(int ns_fd, const void *data, size_t len) {
     struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
@@ -363,11 +463,11 @@ static void test_without_us(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_local),          cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_internet),       cmocka_unit_test(test_ping),
-        cmocka_unit_test(test_offloads),       cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_host_stays_out), cmocka_unit_test(test_fails_closed),
-        cmocka_unit_test(test_without_us),
+        cmocka_unit_test(test_local),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_internet),     cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_tap),          cmocka_unit_test(test_offloads),
+        cmocka_unit_test(test_truncated),    cmocka_unit_test(test_host_stays_out),
+        cmocka_unit_test(test_fails_closed), cmocka_unit_test(test_without_us),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

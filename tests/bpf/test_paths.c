@@ -268,8 +268,18 @@ static void test_internet_in(void **state) {
     expect_drop(&w, NULL, &k, DROP_UPLINK_UNKNOWN);
     k = standard_udp(NULL, "203.0.113.10", "203.0.113.11", 5000, 80);
     expect_drop(&w, NULL, &k, DROP_SPOOFED_ADDRESS);
-    k = standard_udp(NULL, "198.51.100.1", "203.0.113.11", 5000, 80);
+    k = standard_udp(NULL, "198.51.100.1", "203.0.113.11", 5000, 80); /* from beyond the host */
     expect_pass(&w, NULL, &k, NULL);
+    k = standard_udp(&c, "10.0.2.4", "198.51.100.1", 81, 5000);
+    expect_drop(&w, &c, &k, DROP_ROUTE_KIND);
+    k = standard_udp(NULL, "198.18.0.1", "203.0.113.11", 5000, 80);
+    expect_pass(&w, NULL, &k, NULL);
+    k = standard_udp(&c, "10.0.2.4", "198.18.0.1", 80,
+                     5000); /* the answer goes where it came from */
+    expect_pass(&w, &c, &k, &out);
+    assert_addresses(&out, "203.0.113.11", "198.18.0.1");
+    k = standard_udp(&c, "10.0.2.4", "198.18.0.1", 81, 5000);
+    expect_drop(&w, &c, &k, DROP_UPLINK_DESTINATION);
     k = standard_udp(NULL, HOST6, "2001:db8:ff00:2::4", 5000, 80);
     expect_pass(&w, NULL, &k, &out);
     assert_macs(&out, c.mac, world_router_mac);
