@@ -51,6 +51,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "rules/batch.h"
 #include "rules/compile.h"
 #include "rules/published.h"
 
@@ -60,32 +61,6 @@ struct plan {
     uint64_t round; /* of flushes */
     bool stale;
 };
-
-/* What one list consists of, gathered before the first operation is emitted. */
-struct batch {
-    struct entries tables;      /* step 1 */
-    struct entries unreachable; /* step 2 */
-    struct entries publish;     /* step 3 */
-    struct entries gone;        /* step 4 */
-    struct entries generations; /* step 5, put */
-    struct entries ended;       /* step 5, VPCs that are gone */
-    struct entries later;       /* step 6 */
-};
-
-static void batch_free(struct batch *b) {
-    entries_free(&b->tables);
-    entries_free(&b->unreachable);
-    entries_free(&b->publish);
-    entries_free(&b->gone);
-    entries_free(&b->generations);
-    entries_free(&b->ended);
-    entries_free(&b->later);
-}
-
-static bool batch_failed(const struct batch *b) {
-    return b->tables.failed || b->unreachable.failed || b->publish.failed || b->gone.failed ||
-           b->generations.failed || b->ended.failed || b->later.failed;
-}
 
 struct plan *plan_new(const struct plan_callbacks *callbacks) {
     struct plan *p = calloc(1, sizeof(*p));
@@ -417,60 +392,8 @@ static int gather(struct plan *p, const struct index *ix, struct batch *b) {
                 unit_drop(&p->is, u);
         }
     }
-    entries_sort(&b->unreachable);
-    entries_sort(&b->publish);
-    entries_sort(&b->gone);
+    batch_sort(b);
     return batch_failed(b) ? -ENOMEM : 0;
-}
-
-/* Puts in the order of the array; deletes in the reverse, so that who names goes before the named.
- */
-static int emit_all(const struct entries *es, enum plan_op_kind kind, plan_emit_fn *emit,
-                    void *data) {
-    int r = 0;
-
-    for (size_t i = 0; i < es->n && r >= 0; i++) {
-        const struct entry *e = &es->e[kind == PLAN_PUT ? i : es->n - 1 - i];
-        struct plan_op op = {.kind = kind,
-                             .map = e->map,
-                             .key = e->key,
-                             .value = kind == PLAN_PUT ? e->value : NULL};
-
-        r = emit(data, &op);
-    }
-    return r < 0 ? r : 0;
-}
-
-static int emit_sweep(enum entry_map from, enum entry_map to, enum plan_op_kind kind,
-                      plan_emit_fn *emit, void *data) {
-    int r = 0;
-
-    for (int map = (int)from; map <= (int)to && r >= 0; map++) {
-        struct plan_op op = {.kind = kind, .map = (enum entry_map)map};
-
-        r = emit(data, &op);
-    }
-    return r < 0 ? r : 0;
-}
-
-static int emit_batch(const struct batch *b, bool full, plan_emit_fn *emit, void *data) {
-    int r;
-
-    if ((r = emit_all(&b->tables, PLAN_PUT, emit, data)) < 0 ||
-        (r = emit_all(&b->unreachable, PLAN_DELETE, emit, data)) < 0 ||
-        (r = emit_all(&b->publish, PLAN_PUT, emit, data)) < 0 ||
-        (r = emit_all(&b->gone, PLAN_DELETE, emit, data)) < 0)
-        return r;
-    if (full && (r = emit_sweep(ENTRY_SUBNETS, ENTRY_PUBLICS, PLAN_SWEEP, emit, data)) < 0)
-        return r;
-    if ((r = emit_all(&b->generations, PLAN_PUT, emit, data)) < 0 ||
-        (r = emit_all(&b->ended, PLAN_DELETE, emit, data)) < 0)
-        return r;
-    if (full && (r = emit_sweep(ENTRY_VPCS, ENTRY_VPCS, PLAN_SWEEP, emit, data)) < 0)
-        return r;
-    if ((r = emit_all(&b->later, PLAN_DELETE_LATER, emit, data)) < 0)
-        return r;
-    return full ? emit_sweep(ENTRY_RULE_TABLES, ENTRY_ROUTES, PLAN_SWEEP_LATER, emit, data) : 0;
 }
 
 static int flush(struct plan *p, const struct index *ix, bool full, plan_emit_fn *emit,
@@ -481,7 +404,7 @@ static int flush(struct plan *p, const struct index *ix, bool full, plan_emit_fn
     p->stale = true;
     r = gather(p, ix, &b);
     if (r == 0)
-        r = emit_batch(&b, full, emit, data);
+        r = batch_emit(&b, full, emit, data);
     if (r == 0)
         p->stale = false;
     return r;
@@ -545,7 +468,7 @@ int plan_each(const struct plan *p, plan_emit_fn *fn, void *data) {
             if (s->e.map != ENTRY_MAPS)
                 entries_add(&es, s->e.map, s->e.key, s->e.value);
         }
-        r = es.failed ? -ENOMEM : emit_all(&es, PLAN_PUT, fn, data);
+        r = es.failed ? -ENOMEM : batch_emit_all(&es, PLAN_PUT, fn, data);
     }
     return r;
 }
