@@ -28,7 +28,8 @@
  * is removed". (EC2 user guide, "Security group connection tracking".)
  *  - Where it would now arrive elsewhere, or with other addresses, than the flow so far, it is the
  *    first packet of another flow.
- *  - Answers to what the host began may reach it.
+ *  - Answers go back to whoever asked from outside, the host or beyond, whatever the uplink carries
+ *    otherwise.
  *
  * An interface exists for packets while it is attached to an instance of this host. The address of
  * another one is nobody's.
@@ -316,7 +317,7 @@ static enum drop_reason to_interface(struct way *w, const struct route *r) {
 static bool host_allows(const struct way *w) {
     const struct oracle_packet *p = w->p;
 
-    if (w->host->open || w->reply)
+    if (w->host->open)
         return true;
     if (p->protocol == ICMP || p->protocol == ICMPV6)
         return p->icmp_type == (p->src.family == IP_V4 ? 8 : 128) &&
@@ -341,6 +342,8 @@ static enum drop_reason to_uplink(struct way *w) {
 
     if (!w->host->uplink)
         return DROP_NO_UPLINK;
+    if (w->reply) /* it goes where its question came from */
+        return DROP_NONE;
     if (ip_equal(dst, host_address(w, dst->family)))
         return host_allows(w) ? DROP_NONE : DROP_UPLINK_PORT;
     if (in_pool(w, dst) || !w->host->anywhere || within_any(dst, not_global) ||
