@@ -327,7 +327,7 @@ static int associate_address(struct call *c, const void *params) {
     if (!gateway)
         return call_error(c, "Gateway.NotAttached",
                           "Network %s is not attached to any internet gateway", eni->vpc_id);
-    txn_depend(c->txn, gateway);
+    txn_touch(c->txn, gateway); /* its detaching must not miss this address */
     /* Both objects may be replaced on the way: from here on by their ids. */
     strcpy(eni_id, eni->o.id);
     strcpy(allocation_id, a->o.id);

@@ -356,7 +356,7 @@ const struct network_interface *eni_create(struct call *c, const struct eni_wish
         call_no_memory(c);
         return NULL;
     }
-    txn_depend(c->txn, w->subnet);
+    txn_touch(c->txn, w->subnet); /* its deletion must not miss this interface */
     obj_set(&eni->o, &eni->vpc_id, w->subnet->vpc_id);
     obj_set(&eni->o, &eni->subnet_id, w->subnet->o.id);
     obj_set(&eni->o, &eni->zone, w->subnet->zone);

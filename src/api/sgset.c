@@ -64,9 +64,16 @@ static int set_create(struct call *c, const char *vpc_id, const struct list *gro
     obj_set(&s->o, &s->vpc_id, vpc_id);
     s->number = number;
     s->users = 1;
-    list_each (char *, group, *groups)
+    list_each (char *, group, *groups) {
+        const struct security_group *g = index_get(c->ix, KIND_SECURITY_GROUP, c->scope, *group);
+
         if (strs_add(&s->groups, *group) < 0)
             return call_no_memory(c);
+        /* The group's deletion must not miss the set. And numbers are used again: whoever took part
+         * in a former life of this set read an older version of the group. */
+        if (g)
+            txn_touch(c->txn, g);
+    }
     txn_put(c->txn, s);
     txn_claim(c->txn, c->scope, claim, id);
     *ret_number = number;

@@ -23,25 +23,39 @@ struct publish {
     bool ready;
 };
 
-static void changed(void *arg, const struct obj *old, const struct obj *new, bool last) {
-    struct publish *p = arg;
+/* A touch makes a new version of what stays the same: nothing that an agent needs to hear. */
+static bool same_content(const struct obj *old, const struct buf *doc) {
+    _buf_ struct buf before = BUF_INIT;
+
+    obj_encode(old, &before);
+    return !before.failed && before.len == doc->len &&
+           memcmp(buf_str(&before), buf_str(doc), doc->len) == 0;
+}
+
+static void tell(struct publish *p, const struct obj *old, const struct obj *new) {
     const struct obj *o = new ? new : old;
+    _buf_ struct buf doc = BUF_INIT;
     char key[OBJ_KEY_MAX];
 
-    if (o && kind_info(o->kind)->on_stream) {
-        obj_key(o, key);
-        if (new) {
-            _buf_ struct buf doc = BUF_INIT;
-
-            obj_encode(new, &doc);
-            if (doc.failed ||
-                stream_server_object(p->server, key, new->version, buf_str(&doc), doc.len) < 0)
-                log_error("the agents could not be told of %s", key);
-        } else {
-            stream_server_delete(p->server, key, old->version);
-        }
-        p->batch = true;
+    obj_key(o, key);
+    if (!new) {
+        stream_server_delete(p->server, key, old->version);
+    } else {
+        obj_encode(new, &doc);
+        if (old && !doc.failed && same_content(old, &doc))
+            return;
+        if (doc.failed ||
+            stream_server_object(p->server, key, new->version, buf_str(&doc), doc.len) < 0)
+            log_error("the agents could not be told of %s", key);
     }
+    p->batch = true;
+}
+
+static void changed(void *arg, const struct obj *old, const struct obj *new, bool last) {
+    struct publish *p = arg;
+
+    if ((old || new) && kind_info((new ? new : old)->kind)->on_stream)
+        tell(p, old, new);
     if (last && p->batch) {
         stream_server_revision(p->server, ++p->revision);
         p->batch = false;
