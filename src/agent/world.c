@@ -37,34 +37,6 @@ static void note(struct world *w, struct obj *old, struct obj *new) {
     c->new = new ? obj_ref(new) : NULL;
 }
 
-static void put(struct world *w, void *obj) {
-    struct obj *o = obj;
-    const struct obj *have = index_get(w->ix, o->kind, o->scope, o->id);
-    void *old = NULL;
-
-    if (w->named && index_put(w->named, o, NULL) < 0)
-        abort();
-    if (have && have->version == o->version && w->named)
-        return; /* a snapshot repeats what we know */
-    if (index_put(w->ix, o, &old) < 0)
-        abort();
-    note(w, old, o);
-}
-
-static void on_object(void *arg, const char *key, uint64_t version, const void *data, size_t len) {
-    struct world *w = arg;
-    void *obj;
-    int r = obj_decode(key, version, data, len, &obj);
-
-    if (r < 0) {
-        /* A kind or value that this build does not know: what it cannot see it does not allow. */
-        log_error("the stream's object %s cannot be read: %s", key, strerror(-r));
-        return;
-    }
-    put(w, obj);
-    obj_unref(obj);
-}
-
 static void on_deletion(void *arg, const char *key, uint64_t version) {
     struct world *w = arg;
     struct scope s;
@@ -77,6 +49,40 @@ static void on_deletion(void *arg, const char *key, uint64_t version) {
     old = index_remove(w->ix, k, s, id);
     if (old)
         note(w, old, NULL);
+}
+
+/* Versions begin anew with each life of an id: only the content tells whether two are the same. */
+static bool same_content(const struct obj *have, const void *data, size_t len) {
+    _buf_ struct buf doc = BUF_INIT;
+
+    obj_encode(have, &doc);
+    return !doc.failed && doc.len == len && memcmp(buf_str(&doc), data, len) == 0;
+}
+
+static void on_object(void *arg, const char *key, uint64_t version, const void *data, size_t len) {
+    struct world *w = arg;
+    const struct obj *have;
+    void *obj, *old = NULL;
+    struct obj *o;
+    int r = obj_decode(key, version, data, len, &obj);
+
+    if (r < 0) {
+        /* A kind or value that this build does not know: what it cannot read is not in force. */
+        log_error("the stream's object %s cannot be read: %s", key, strerror(-r));
+        on_deletion(w, key, version);
+        return;
+    }
+    o = obj;
+    have = index_get(w->ix, o->kind, o->scope, o->id);
+    if (w->named && index_put(w->named, o, NULL) < 0)
+        abort();
+    /* A snapshot repeats what is known. */
+    if (!w->named || !have || !same_content(have, data, len)) {
+        if (index_put(w->ix, o, &old) < 0)
+            abort();
+        note(w, old, o);
+    }
+    obj_unref(o);
 }
 
 static void settle(struct world *w, bool snapshot) {
