@@ -35,7 +35,8 @@ typedef void state_done_fn(void *arg, int status);
 
 /*
  * What became durable, in order, one call for each object: old and new (NULL: created, deleted).
- * `last` marks the end of a transaction.
+ * `last` marks the end of a transaction, or of several of another writer; such a call may be about
+ * no object at all.
  */
 typedef void state_change_fn(void *arg, const struct obj *old, const struct obj *new, bool last);
 
