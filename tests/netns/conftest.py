@@ -8,6 +8,10 @@
 `cloud` is one vpcd with its agent, a state directory of its own, and pools that are nobody's. Tests make
 what they need with its EC2 client and send packets with commands in the instances' namespaces.
 """
+import contextlib
+import ctypes
+import ipaddress
+import itertools
 import json
 import os
 import re
@@ -22,6 +26,8 @@ import time
 import boto3
 import botocore.config
 import pytest
+
+import frames
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("VPCD_BUILD", os.path.join(TOP, "build"))
@@ -43,11 +49,152 @@ def until(condition, what, bound=BOUND, pause=0.02):
         select.select([], [], [], pause)
 
 
-class Instance:
+@contextlib.contextmanager
+def inside(namespace):
+    """This thread is in the network namespace (a file) meanwhile; sockets made here stay there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as back, open(namespace) as there:
+        if libc.setns(there.fileno(), 0x40000000):
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            assert libc.setns(back.fileno(), 0x40000000) == 0
+
+
+class Place:
+    """A network namespace: an instance's, the host's own, or one that a test made. Sockets in it, held by the test."""
+    namespace = "/proc/self/ns/net"
+    device = None  # where its packets come in and go out
+    ports = itertools.count(20000)
+
+    def socket(self, *args):
+        with inside(self.namespace):
+            return socket.socket(*args)
+
+    def tcp_socket(self, address):
+        return self.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+
+    def serve(self, address, port):
+        """A listening TCP socket; its kernel answers, accept() when you like."""
+        s = self.tcp_socket(address)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((address, port))
+        s.listen(1024)
+        s.settimeout(BOUND)
+        return s
+
+    def udp(self, address, port=0):
+        s = self.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((address, port))
+        s.settimeout(BOUND)
+        return s
+
+    def dial(self, address, port, source=None, seconds=BOUND):
+        """A connected TCP socket, or OSError."""
+        s = self.tcp_socket(address)
+        try:
+            s.settimeout(seconds)
+            if source:
+                s.bind(source)
+            s.connect((address, port))
+            s.settimeout(BOUND)
+            return s
+        except OSError:
+            s.close()
+            raise
+
+    def opens(self, address, port, seconds=5):
+        """Whether a TCP connection comes about. For the answer no, refused() is faster and surer."""
+        try:
+            self.dial(address, port, seconds=seconds).close()
+            return True
+        except OSError:
+            return False
+
+    def refused(self, cloud, address, port, reason):
+        """Begins a TCP connection and waits until its SYN was dropped for this reason, and for nothing else."""
+        before = cloud.drops()
+        with self.tcp_socket(address) as s:
+            s.setblocking(False)
+            s.connect_ex((address, port))
+            until(lambda: cloud.drops().get(reason, 0) > before.get(reason, 0) or
+                  s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _connected(s), f"a drop for {reason}", 5)
+            assert not _connected(s), f"{address} port {port} answered"
+            assert cloud.drops().get(reason, 0) > before.get(reason, 0), \
+                f"dropped for another reason: {before} {cloud.drops()}"
+        return True
+
+    def wire(self, device=None):
+        return Wire(self, device or self.device)
+
+
+def _connected(s):
+    try:
+        s.getpeername()
+        return True
+    except OSError:
+        return False
+
+
+class Wire:
+    """A packet socket on a device: frames as they are, in and out."""
+
+    def __init__(self, place, device):
+        self.socket = place.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.socket.bind((device, 3))  # ETH_P_ALL
+        self.mac = frames.mac_text(self.socket.getsockname()[4])
+
+    def send(self, *raw):
+        for frame in raw:
+            self.socket.send(frame)
+
+    def receive(self, wanted, what="a frame", bound=5, seen=None):
+        """The first frame that came in and that wanted(frame) likes; all before it are put into `seen`."""
+        deadline = time.monotonic() + bound
+        while True:
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                raw, where = self.socket.recvfrom(70000)
+            except (socket.timeout, BlockingIOError):
+                raise AssertionError(f"{what} did not come; but {seen}") from None
+            if where[2] == socket.PACKET_OUTGOING:
+                continue
+            frame = frames.Frame(raw)
+            if wanted(frame):
+                return frame
+            if seen is not None:
+                seen.append(frame)
+
+    def drain(self):
+        """What came in so far, and forgets it."""
+        self.socket.setblocking(False)
+        got = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                raw, where = self.socket.recvfrom(70000)
+                if where[2] != socket.PACKET_OUTGOING:
+                    got.append(frames.Frame(raw))
+        return got
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Instance(Place):
     """An instance that runs; commands in its network namespace, as root of the host."""
+    device = "eth0"
 
     def __init__(self, cloud, row):
         self.cloud, self.id = cloud, row["InstanceId"]
+        self.namespace = f"/run/netns/{self.id}"
         self.ip = row["PrivateIpAddress"]
         self.public_ip = row.get("PublicIpAddress")
         self.eni = row["NetworkInterfaces"][0]["NetworkInterfaceId"]
@@ -179,7 +326,23 @@ class Cloud:
 
     def drops(self):
         """Packets dropped by reason, since the data plane was made."""
-        return {row["reason"]: row["packets"] for row in self.agent(cmd="status")["drops"]}
+        return {row["reason"]: row["packets"] for row in self.agent(cmd="drops")["drops"]}
+
+    @contextlib.contextmanager
+    def dropping(self, reason, packets=1):
+        """What happens meanwhile makes this many packets be dropped for the reason (more, if others send too)."""
+        before = self.drops()
+        yield
+        until(lambda: self.drops().get(reason, 0) >= before.get(reason, 0) + packets,
+              f"{packets} dropped for {reason}: {before} {self.drops()}", 5)
+
+    def host_place(self):
+        """The host's own namespace, its device the host's end of the uplink."""
+        place = Place()
+        with open("/proc/net/route") as table:
+            net = socket.inet_aton(self.pool.split("/")[0])[::-1].hex().upper()
+            place.device = next(line.split()[0] for line in table if line.split()[1] == net)
+        return place
 
     # The API
 
@@ -209,7 +372,6 @@ class Cloud:
         more = {}
         if number6 is not None:
             prefix = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
-            import ipaddress
             more["Ipv6CidrBlock"] = str(list(ipaddress.ip_network(prefix).subnets(new_prefix=64))[number6])
         return self.client().create_subnet(VpcId=vpc["VpcId"], CidrBlock=cidr, **more)["Subnet"]["SubnetId"]
 
