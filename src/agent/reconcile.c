@@ -23,13 +23,17 @@
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "link/monitor.h"
 #include "model/instance.h"
 
 #define TRIES_MAX 3
 #define RETRY_MS 500
-#define STOP_MS 6000 /* its first process gives the others 3 s */
+#define LOST_MS 50     /* the pause before a deleted device is made again: doubled each time, */
+#define LOST_MAX 7     /* so many times, */
+#define LOST_CALM_S 60 /* until none was deleted for so long */
+#define STOP_MS 6000   /* its first process gives the others 3 s */
 
 struct task {
     TAILQ_ENTRY(task) link;
@@ -40,6 +44,8 @@ struct task {
     bool queued;
     bool stopping; /* it was asked to end */
     int tries;     /* that failed, of making it run */
+    int lost;      /* devices that it deleted of late, the last at lost_ns */
+    uint64_t lost_ns;
     char reported[16];
     struct event *ended; /* its pidfd */
     struct event *retry; /* or, while it is stopping, the time to kill it */
@@ -358,11 +364,21 @@ static void link_gone(int ifindex, const char *name, void *arg) {
         r->other_gone(r->arg, ifindex);
         return;
     }
-    log_warn("%s: its device %s was deleted; it is made again", plug->eni_id, name);
     t = *plug->instance_id ? task_of(r, plug->instance_id) : NULL;
     plug_lost(r->plugs, plug);
-    if (t)
+    if (!t)
+        return;
+    /* An instance's root may delete its device in a loop: each time within a while it waits longer.
+     */
+    if (mono_ns() - t->lost_ns > (uint64_t)LOST_CALM_S * 1000000000)
+        t->lost = 0;
+    t->lost_ns = mono_ns();
+    if (t->lost++ == 0) {
+        log_warn("%s: its device %s was deleted; it is made again", t->id, name);
         enqueue(t);
+    } else {
+        look_again(t, t->lost < LOST_MAX ? LOST_MS << t->lost : LOST_MS << LOST_MAX);
+    }
 }
 
 static void on_links(evutil_socket_t fd, short what, void *arg) {

@@ -10,7 +10,7 @@
  *
  * The number is part of the object's key, and the hash of the claim's: two writers can neither
  * give one number to two sets nor two numbers to one set. Numbers are written with five digits, so
- * that a walk passes them in order and finds the lowest that is free.
+ * that a walk passes them in order. They are not used again before all 65,535 were.
  */
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -47,9 +47,27 @@ static int64_t lowest_free(const struct index *ix, const char *vpc_id) {
     return n;
 }
 
+/*
+ * A number that no set of the VPC ever had, as long as there are such: a host that was away while a
+ * number changed hands could take one set for the other. Only then those that are free again.
+ */
+static int64_t next_number(struct call *c, const char *vpc_id) {
+    const struct vpc *v = index_get(c->ix, KIND_VPC, c->scope, vpc_id);
+    struct vpc *n;
+
+    if (v->sgset_last >= SGSET_MAX)
+        return lowest_free(c->ix, vpc_id);
+    n = txn_edit(c->txn, v);
+    if (!n)
+        return SGSET_MAX + 1;
+    n->sgset_last++;
+    txn_put(c->txn, n);
+    return n->sgset_last;
+}
+
 static int set_create(struct call *c, const char *vpc_id, const struct list *groups,
                       const char *claim, int64_t *ret_number) {
-    int64_t number = lowest_free(c->ix, vpc_id);
+    int64_t number = next_number(c, vpc_id);
     char id[ID_MAX + 1];
     struct sgset *s;
 

@@ -94,6 +94,7 @@ static const struct field vpc_fields[] = {
     FIELD(7, FT_BOOL, struct vpc, dns_support, NULL),
     FIELD(8, FT_BOOL, struct vpc, dns_hostnames, NULL),
     FIELD(9, FT_BOOL, struct vpc, network_address_usage_metrics, NULL),
+    FIELD(11, FT_INT, struct vpc, sgset_last, NULL),
     FIELD(10, FT_LIST, struct vpc, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc vpc_desc = DESC_STORED("vpc", struct vpc, vpc_fields);

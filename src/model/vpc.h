@@ -21,6 +21,7 @@ struct vpc {
     bool dns_support;
     bool dns_hostnames;
     bool network_address_usage_metrics;
+    int64_t sgset_last; /* the highest number that a set of groups ever had */
     struct list cidrs;  /* struct cidr_association, IPv4 */
     struct list cidrs6; /* the same, IPv6 */
     struct list tags;
