@@ -95,6 +95,21 @@ static void allow_all(struct world *w, struct security_group *g, bool egress) {
     }
 }
 
+/* Rules about nobody, so many in each direction and family that those behind them have their bits
+ * in later words. Three such groups stay below the limit. */
+static void fill_words(struct world *w, struct security_group *g, uint32_t n) {
+    for (uint32_t i = 0; i < n * 4; i++) {
+        struct sg_rule *r = world_must(list_add(&g->rules, sizeof(*r)));
+
+        world_set(&r->id, "sgr-filler");
+        r->egress = i & 1;
+        r->protocol = 6;
+        r->from = r->to = 7 + i % 3;
+        r->cidr = world_cidr(i & 2 ? "172.31.0.0/32" : "fd99::/128");
+        r->cidr.ip = ip_add(&r->cidr.ip, i);
+    }
+}
+
 static void make_group(struct world *w, const char *vpc_id) {
     struct security_group *g = world_object(w, KIND_SECURITY_GROUP);
     uint32_t n = 1 + world_random(w, 7);
@@ -103,6 +118,8 @@ static void make_group(struct world *w, const char *vpc_id) {
     world_set(&g->name, g->o.id);
     world_put(w, g);
     g = world_must(obj_clone(g));
+    if (world_chance(w, 3))
+        fill_words(w, g, world_random(w, 320));
     if (world_chance(w, 50))
         allow_all(w, g, true);
     if (world_chance(w, 15))
