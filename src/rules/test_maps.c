@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/test_maps.h"
+#include "rules/test_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +48,11 @@ void test_maps_init(struct test_maps *m, struct test_numbers *numbers) {
 }
 
 void test_maps_restart(struct test_maps *m) {
-    const struct plan_callbacks callbacks = {
-        .number_of = number_of, .table_new = table_new, .vpc_now = vpc_now, .data = m};
+    const struct plan_callbacks callbacks = {.number_of = number_of,
+                                             .table_new = table_new,
+                                             .vpc_now = vpc_now,
+                                             .on_host = world_on_host,
+                                             .data = m};
 
     plan_free(m->plan);
     entries_free(&m->later);

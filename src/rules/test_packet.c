@@ -34,7 +34,8 @@ void packet_host(struct world *w, struct oracle_host *ret) {
                                 .open = world_chance(w, 30),
                                 .anywhere = world_chance(w, 60),
                                 .allows = allows,
-                                .is_own = is_own};
+                                .is_own = is_own,
+                                .on_host = world_on_host};
     if (cidr_parse(WORLD_POOL, &ret->pool4) < 0 || cidr_parse("2001:db8:100::/40", &ret->pool6) < 0)
         abort();
 }

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "model/instance.h"
 
 void *world_must(void *p) {
     if (!p)
@@ -179,4 +180,10 @@ struct cidr world_some_cidr(struct world *w, uint8_t family) {
     if (world_chance(w, 10))
         c.len = (uint8_t)world_random(w, ip_bits(family) + 1);
     return cidr_mask(&c);
+}
+
+bool world_on_host(void *data, const struct index *ix, const struct network_interface *eni) {
+    const struct instance *i = index_get(ix, KIND_INSTANCE, eni->o.scope, eni->instance_id);
+
+    return !i || !i->host;
 }

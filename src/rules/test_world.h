@@ -47,6 +47,10 @@ const void *world_pick(struct world *w, enum kind k);
 struct ip world_address(struct world *w, uint8_t family);
 uint16_t world_port(struct world *w);
 
+/* Whether the interface's instance runs here: some run on another host. A callback of planner and
+ * oracle; no data. */
+bool world_on_host(void *data, const struct index *ix, const struct network_interface *eni);
+
 /* Prints everything that matters, for a failure's report. */
 void world_print(const struct world *w);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/instance.h"
+
 static void delete_eni(struct world *w, const struct network_interface *eni) {
     const struct obj *i =
         eni->instance_id ? index_get(w->ix, KIND_INSTANCE, w->scope, eni->instance_id) : NULL;
@@ -166,6 +168,12 @@ static void mutate_move(struct world *w, struct network_interface *from) {
     }
 }
 
+/* To another host, and back. */
+static void mutate_instance(struct world *w, struct instance *i) {
+    world_set(&i->host, i->host ? NULL : "elsewhere");
+    world_put(w, i);
+}
+
 static void mutate_eni(struct world *w, struct network_interface *eni) {
     int64_t before = eni->sgset;
 
@@ -250,9 +258,12 @@ void world_mutate(struct world *w) {
         mutate_association(w);
     } else if (what < 94) {
         mutate_main(w);
-    } else if (what < 97) {
+    } else if (what < 96) {
         if (index_count(w->ix, KIND_VPC))
             world_make_subnet(w, world_pick(w, KIND_VPC));
+    } else if (what < 98) {
+        if ((o = changeable(w, KIND_INSTANCE)))
+            mutate_instance(w, o);
     } else if ((o = changeable(w, KIND_NETWORK_ACL))) {
         mutate_acl(w, o);
     }

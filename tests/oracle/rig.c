@@ -236,6 +236,10 @@ static void detach(struct rig *g, struct rig_port *at) {
     at->eni[0] = 0;
 }
 
+static bool is_here(const struct world *w, const struct network_interface *eni) {
+    return eni->instance_id && world_on_host(NULL, w->ix, eni);
+}
+
 /* A device for each attached interface, and for no other. */
 static void attach_all(struct rig *g, const struct world *w) {
     struct cursor c;
@@ -247,21 +251,24 @@ static void attach_all(struct rig *g, const struct world *w) {
         if (!at->eni[0])
             continue;
         eni = index_get(w->ix, KIND_NETWORK_INTERFACE, w->scope, at->eni);
-        if (eni && eni->instance_id && memcmp(eni->mac, at->mac, 6) == 0)
+        if (eni && is_here(w, eni) && memcmp(eni->mac, at->mac, 6) == 0)
             continue;
         detach(g, at);
     }
     index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
         const struct network_interface *eni = c.obj;
 
-        if (eni->instance_id && !port_of(g, eni->o.id))
+        if (is_here(w, eni) && !port_of(g, eni->o.id))
             attach(g, eni);
     }
 }
 
 void rig_world(struct rig *g, const struct world *w, const struct oracle_host *host) {
-    const struct plan_callbacks callbacks = {
-        .number_of = number_of, .table_new = table_new, .vpc_now = vpc_now, .data = g};
+    const struct plan_callbacks callbacks = {.number_of = number_of,
+                                             .table_new = table_new,
+                                             .vpc_now = vpc_now,
+                                             .on_host = world_on_host,
+                                             .data = g};
 
     /* Names come back in the next world with another meaning. */
     for (int i = 0; i < RIG_DEVICES; i++)
