@@ -30,13 +30,10 @@ static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 pe
 }
 
 /* Rewrites the packet by p->v and sends it: what the hook returns. */
-STAGE int deliver(struct __sk_buff *skb) {
-    struct pkt *p = pkt_get();
+static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     u8 macs[12];
     int reason;
 
-    if (!p)
-        return TC_ACT_SHOT;
     /* The uplink's MTU; what turns round in the gateway does not meet it. */
     if ((!p->v.far || !p->key.eni) && p->wire_len > UPLINK_MTU)
         return pkt_drop(DROP_TOO_BIG);

@@ -12,7 +12,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     port = bpf_map_lookup_elem(&ports, &port_key);
     if (!port)
         return pkt_drop(DROP_NOT_READY);
-    reason = parse(skb); /* 1 */
+    reason = parse(skb, p); /* 1 */
     if (reason)
         return pkt_drop((u32)reason);
     p->key.eni = port->eni;
@@ -24,10 +24,10 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     if (p->kind == PKT_NS)
         return nd_answer(skb);
     /* 3: link-local services. None yet: route.h refuses their addresses. */
-    if (!flow_hit()) {
+    if (!flow_hit(p)) {
         reason = slow_eni(); /* 4 to 12 */
         if (reason)
             return pkt_drop((u32)reason);
     }
-    return deliver(skb);
+    return deliver(skb, p);
 }

@@ -219,13 +219,10 @@ static __always_inline int flow_reopens(const struct pkt *p, u32 state) {
 }
 
 /* The fast path: 1 when p->v holds a verdict that is in force, counted; 0: decide it anew. */
-STAGE int flow_hit(void) {
-    struct pkt *p = pkt_get();
+static __always_inline int flow_hit(struct pkt *p) {
     struct flow_value *f;
     u32 state;
 
-    if (!p)
-        return 0;
     p->now = bpf_ktime_get_coarse_ns();
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f || !flow_read(f, &p->v))

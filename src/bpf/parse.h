@@ -118,12 +118,9 @@ static __always_inline int parse_icmp6(struct pkt *p, const struct icmp_start *i
 }
 
 /* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
-STAGE int parse_transport(struct __sk_buff *skb, u32 l4_len) {
-    struct pkt *p = pkt_get();
+static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
     u32 header = 0; /* length of the transport header, for counting segments */
 
-    if (!p)
-        return DROP_INTERNAL;
     if (p->key.proto == IPPROTO_TCP) {
         struct tcphdr tcp;
         if (l4_len < sizeof tcp || bpf_skb_load_bytes(skb, p->l4_off, &tcp, sizeof tcp))
@@ -180,13 +177,10 @@ STAGE int parse_transport(struct __sk_buff *skb, u32 l4_len) {
     return 0;
 }
 
-STAGE int parse_ipv4(struct __sk_buff *skb) {
-    struct pkt *p = pkt_get();
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     struct iphdr ip;
     u32 header, total;
 
-    if (!p)
-        return DROP_INTERNAL;
     if (bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip))
         return DROP_TRUNCATED;
     header = ip.ihl * 4u;
@@ -203,7 +197,7 @@ STAGE int parse_ipv4(struct __sk_buff *skb) {
     p->ip_len = p->wire_len = total;
     if (ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
         return fragment_ipv4(p);
-    return parse_transport(skb, total - header);
+    return parse_transport(skb, p, total - header);
 }
 
 STAGE int parse_ipv6(struct __sk_buff *skb) {
@@ -233,7 +227,7 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
             next != IPPROTO_FRAGMENT) {
             p->key.proto = next;
             p->l4_off = off;
-            return parse_transport(skb, end - off);
+            return parse_transport(skb, p, end - off);
         }
         if (next == IPPROTO_HOPOPTS && i != 0)
             return DROP_MALFORMED;
@@ -252,12 +246,9 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
 }
 
 /* Step 5. Neighbour discovery has rules of its own (nd.h). */
-STAGE int parse_addresses(void) {
-    struct pkt *p = pkt_get();
+static __always_inline int parse_addresses(struct pkt *p) {
     u8 family;
 
-    if (!p)
-        return DROP_INTERNAL;
     family = p->key.family;
     if (family == FAMILY_V6 && (is_mapped(&p->key.src) || is_mapped(&p->key.dst)))
         return DROP_MAPPED;
@@ -271,13 +262,10 @@ STAGE int parse_addresses(void) {
 }
 
 /* All of stage 1. Resets what other stages expect to be zero. */
-STAGE int parse(struct __sk_buff *skb) {
-    struct pkt *p = pkt_get();
+static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     struct ethhdr eth;
     int reason;
 
-    if (!p)
-        return DROP_INTERNAL;
     __builtin_memset(&p->key, 0, sizeof p->key);
     p->kind = PKT_FLOW;
     p->segments = 1;
@@ -295,7 +283,7 @@ STAGE int parse(struct __sk_buff *skb) {
         p->kind = PKT_ARP;
         return 0;
     case ETH_P_IP:
-        reason = parse_ipv4(skb);
+        reason = parse_ipv4(skb, p);
         break;
     case ETH_P_IPV6:
         reason = parse_ipv6(skb);
@@ -308,7 +296,7 @@ STAGE int parse(struct __sk_buff *skb) {
     }
     if (reason || p->kind == PKT_NS)
         return reason;
-    return parse_addresses();
+    return parse_addresses(p);
 }
 
 #endif

@@ -10,7 +10,7 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
         return TC_ACT_SHOT;
     if (c->uplink_ifindex != skb->ifindex)
         return pkt_drop(DROP_NOT_READY);
-    reason = parse(skb); /* 1 */
+    reason = parse(skb, p); /* 1 */
     if (reason)
         return pkt_drop((u32)reason);
     p->key.eni = 0;
@@ -19,10 +19,10 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
         return arp_answer(skb);
     if (p->kind == PKT_NS)
         return nd_answer(skb);
-    if (!flow_hit()) {
+    if (!flow_hit(p)) {
         reason = slow_uplink();
         if (reason)
             return pkt_drop((u32)reason);
     }
-    return deliver(skb);
+    return deliver(skb, p);
 }
