@@ -9,6 +9,7 @@
 what they need with its EC2 client and send packets with commands in the instances' namespaces.
 """
 import contextlib
+import copy
 import ctypes
 import ipaddress
 import itertools
@@ -260,6 +261,7 @@ class Cloud:
         self.host = pool.rsplit(".", 1)[0] + ".1"
         self.host6 = pool6.split("/")[0] + "1"
         self.port, self.processes, self.supervisor = 0, [], None
+        self.account_keys = None  # those of DIR/credentials
 
     # The daemons
 
@@ -346,7 +348,18 @@ class Cloud:
 
     # The API
 
+    def tenant(self):
+        """The same cloud for another account."""
+        def vpcctl(*args):
+            return subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", self.directory, *args], check=True,
+                                  stdout=subprocess.PIPE, text=True, timeout=BOUND).stdout
+        other = copy.copy(self)
+        other.account_keys = dict(re.findall(r"^(aws_\w+) = (\S+)$", vpcctl("key", "create", vpcctl("account", "create").strip()), re.M))
+        return other
+
     def keys(self):
+        if self.account_keys:
+            return self.account_keys
         text = open(os.path.join(self.directory, "credentials")).read()
         return dict(re.findall(r"^(aws_\w+) = (\S+)$", text, re.M))
 
@@ -392,11 +405,13 @@ class Cloud:
         """An instance that runs. More parameters of RunInstances may be given."""
         return self.instances(1, subnet, groups, **more)[0]
 
-    def instances(self, count, subnet, groups, public=False, ipv6=False, **more):
+    def instances(self, count, subnet, groups, public=False, ipv6=False, address=None, **more):
         ec2 = self.client()
         nic = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": list(groups), "AssociatePublicIpAddress": public}
         if ipv6:
             nic["Ipv6AddressCount"] = 1
+        if address:
+            nic["PrivateIpAddress"] = address
         ids = [i["InstanceId"] for i in ec2.run_instances(
             ImageId="ami-netns", InstanceType="t3.micro", MinCount=count, MaxCount=count, NetworkInterfaces=[nic],
             **more)["Instances"]]
