@@ -273,7 +273,7 @@ int guest_create(struct guests *all, const struct guest_spec *spec, struct guest
         if (!in)
             return because(why, why_size, -ENOMEM, "out of memory");
     }
-    in->record.gone = false;
+    in->gone = false;
     in->record.boots = spec->boots;
     in->rebooted = false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -309,13 +309,11 @@ static int send_signal(const struct guest *in, int sig) {
     return syscall(SYS_pidfd_send_signal, in->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-int guest_go(struct guests *all, struct guest *guest) {
-    int r = send_signal(guest, SIGUSR1);
+int guest_go(struct guest *guest) {
+    int r = guest->gone ? 0 : send_signal(guest, SIGUSR1);
 
-    if (r < 0 || guest->record.gone)
-        return r;
-    guest->record.gone = true;
-    return record_write(all->dir, &guest->record);
+    guest->gone = r == 0;
+    return r;
 }
 
 int guest_stop(struct guest *guest) {

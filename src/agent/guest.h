@@ -26,6 +26,7 @@ struct guest {
     struct record record;
     int pidfd;     /* readable when the instance has ended; -1: it has */
     int netns_fd;  /* -1: it has ended */
+    bool gone;     /* told to run its user data */
     bool rebooted; /* it ended because the machine did */
     void *user;    /* the caller's */
 };
@@ -62,7 +63,7 @@ int guest_create(struct guests *all, const struct guest_spec *spec, struct guest
                  char *why, size_t why_size);
 
 /* The network is there: run the user data. Once for each start; again is fine. */
-int guest_go(struct guests *all, struct guest *guest);
+int guest_go(struct guest *guest);
 
 /* Asks the instance to end (its processes get SIGTERM, then SIGKILL), or kills it. The end shows at
  * pidfd; then call guest_ended. */

@@ -79,6 +79,17 @@ static void enqueue(struct task *t) {
     event_add(t->r->turn, &now);
 }
 
+/* Its next step in the next turn: an instance is finished before another is begun. */
+static void go_on(struct task *t) {
+    const struct timeval now = {0};
+
+    if (t->queued)
+        return;
+    t->queued = true;
+    TAILQ_INSERT_HEAD(&t->r->queue, t, link);
+    event_add(t->r->turn, &now);
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg) {
     struct task *t = arg;
     struct guest *g = guest_find(t->r->guests, t->id);
@@ -277,6 +288,9 @@ static void make_run(struct task *t, const struct index *ix, const struct instan
             failed(t, *why ? why : strerror(-r));
             return;
         }
+        watch(t, g);
+        go_on(t);
+        return;
     }
     watch(t, g);
     r = plug_wanted(t, ix, g);
@@ -284,7 +298,7 @@ static void make_run(struct task *t, const struct index *ix, const struct instan
         failed(t, "a network interface could not be plugged in");
         return;
     }
-    r = guest_go(t->r->guests, g);
+    r = guest_go(g);
     if (r < 0) {
         failed(t, "its first process does not answer");
         return;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,25 +27,24 @@ bool record_id_valid(const char *id) {
 
 int record_format(const struct record *r, char *out, size_t size) {
     int n = snprintf(out, size,
-                     "version 1\nid %s\nslot %u\npid %d\nstart %" PRIu64
-                     "\nboot %s\ngone %d\nboots %" PRId64 "\n",
-                     r->id, r->slot, r->pid, r->start, r->boot, r->gone, r->boots);
+                     "version 1\nid %s\nslot %u\npid %d\nstart %" PRIu64 "\nboot %s\nboots %" PRId64
+                     "\n",
+                     r->id, r->slot, r->pid, r->start, r->boot, r->boots);
 
     return n > 0 && (size_t)n < size ? n : -ENOSPC;
 }
 
 int record_parse(const char *text, struct record *ret_record) {
     struct record r = {.pid = 0};
-    unsigned version, gone;
+    unsigned version;
     int end = 0;
 
     if (sscanf(text,
                "version %u\nid %31[-0-9a-z]\nslot %u\npid %d\nstart %" SCNu64
-               "\nboot %36[-0-9a-f]\ngone %u\nboots %" SCNd64 "\n%n",
-               &version, r.id, &r.slot, &r.pid, &r.start, r.boot, &gone, &r.boots, &end) != 8 ||
-        version != 1 || text[end] || !record_id_valid(r.id) || r.pid < 0 || gone > 1)
+               "\nboot %36[-0-9a-f]\nboots %" SCNd64 "\n%n",
+               &version, r.id, &r.slot, &r.pid, &r.start, r.boot, &r.boots, &end) != 7 ||
+        version != 1 || text[end] || !record_id_valid(r.id) || r.pid < 0)
         return -EBADMSG;
-    r.gone = gone;
     *ret_record = r;
     return 0;
 }
@@ -56,13 +56,24 @@ static int record_path(const char *dir, const char *id, char path[PATH_MAX]) {
 }
 
 int record_write(const char *dir, const struct record *record) {
-    char path[PATH_MAX], text[RECORD_MAX];
+    char path[PATH_MAX], new[PATH_MAX], text[RECORD_MAX];
+    _close_ int fd = -1;
     int n = record_format(record, text, sizeof(text));
     int r = record_path(dir, record->id, path);
 
     if (r < 0 || n < 0)
         return r < 0 ? r : n;
-    return write_file_atomic(path, text, (size_t)n, 0600);
+    if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+        return -ENAMETOOLONG;
+    fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, text, (size_t)n);
+    if (r == 0 && rename(new, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(new);
+    return r;
 }
 
 int record_read(const char *dir, const char *id, struct record *ret_record) {

@@ -3,6 +3,9 @@
  * What the agent must know of an instance after its own death: a small file
  * STATE/agent/instances/ID, written before the instance does anything.
  *
+ * It need not outlive the machine's power: processes do not either. So nothing is synced, and a
+ * file that is not whole counts as none.
+ *
  * A process is named by boot, pid and start time; all three agree, or it is another one.
  */
 #ifndef VPCD_AGENT_RECORD_H
@@ -20,7 +23,6 @@ struct record {
     pid_t pid;      /* 0: made, not started */
     uint64_t start; /* of the process, in clock ticks since the boot */
     char boot[37];
-    bool gone;     /* user data was started */
     int64_t boots; /* the caller's number of this start */
 };
 

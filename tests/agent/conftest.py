@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import subprocess
+import sys
 
 import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(TOP, "tests/netns"))  # behind our own directory: for what its conftest imports
 spec = importlib.util.spec_from_file_location("netns_conftest", os.path.join(TOP, "tests/netns/conftest.py"))
 netns = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(netns)

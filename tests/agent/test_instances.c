@@ -292,8 +292,8 @@ static void user_data_runs_on_go(void **state) {
     char path[256];
 
     assert_refused(in, "test -e /run/ran");
-    assert_int_equal(guest_go(&all, in), 0);
-    assert_int_equal(guest_go(&all, in), 0);
+    assert_int_equal(guest_go(in), 0);
+    assert_int_equal(guest_go(in), 0);
     await(in, "test -e /run/ran");
     snprintf(path, sizeof(path), "%s/%s", all.console, ID);
     for (uint64_t until = mono_ns() + 10000000000u; mono_ns() < until;) {
@@ -314,7 +314,7 @@ static void console_is_bounded(void **state) {
     _buf_ struct buf log = BUF_INIT;
     char path[256];
 
-    guest_go(&all, in);
+    guest_go(in);
     await(in, "test -e /run/ran");
     snprintf(path, sizeof(path), "%s/%s", all.console, ID);
     for (uint64_t until = mono_ns() + 10000000000u; mono_ns() < until;) {
@@ -370,7 +370,7 @@ static void stops(void **state) {
     _buf_ struct buf log = BUF_INIT;
     char path[256];
 
-    guest_go(&all, in);
+    guest_go(in);
     await(in, "test -e /run/ran");
     assert_int_equal(guest_stop(in), 0);
     await_end(in);
