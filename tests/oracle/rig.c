@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,24 @@ static void skip(const char *why) {
     exit(77);
 }
 
+/* What runs that were killed left pinned. */
+static void tidy_up(void) {
+    DIR *d = opendir("/sys/fs/bpf");
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        char path[300];
+        int pid;
+
+        if (sscanf(e->d_name, "vpcd-oracle-%d", &pid) != 1 || kill(pid, 0) == 0)
+            continue;
+        snprintf(path, sizeof(path), "/sys/fs/bpf/%s", e->d_name);
+        dataplane_destroy(path);
+    }
+    if (d)
+        closedir(d);
+}
+
 void rig_open(struct rig *g) {
     _buf_ struct buf err = BUF_INIT;
     int r;
@@ -148,6 +168,7 @@ void rig_open(struct rig *g) {
         skip("not root: BPF programs cannot be loaded");
     if (unshare(CLONE_NEWNET) < 0)
         skip("no network namespace of our own");
+    tidy_up();
     snprintf(g->pin_dir, sizeof(g->pin_dir), "/sys/fs/bpf/vpcd-oracle-%d", (int)getpid());
     r = dataplane_open(g->pin_dir, &g->dp, &err);
     if (r == -EPERM || r == -ENOTSUP)
