@@ -341,6 +341,29 @@ def test_a_connection_lets_only_its_own_answers_in(w, family):
         w.ec2.revoke_security_group_ingress(GroupId=w.senders, IpPermissions=inward)
 
 
+@pytest.mark.xfail(strict=True, reason="a SYN in the other direction is taken for a packet of the connection")
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_connection_is_not_turned_round(w, family):
+    """Whom b once connected to may answer, not begin a connection of its own to b's port, whatever became of the first."""
+    inward = [tcp_rule(80, cidr="10.0.0.0/16", cidr6="::/0")]
+    w.ec2.authorize_security_group_ingress(GroupId=w.senders, IpPermissions=inward)
+    try:
+        with rules(w):
+            until(lambda: admitted(w, w.b, t(80), w.a, family=family), "the rule", 5)
+            assert admitted(w, w.b, tcp(5600, 80, SYN), w.a, family=family)
+            assert not admitted(w, w.a, tcp(80, 5600, SYN), family=family), "before the answer"
+            assert admitted(w, w.a, tcp(80, 5600, SYN | ACK), family=family)
+            assert not admitted(w, w.a, tcp(80, 5600, SYN), family=family), "half open"
+            assert admitted(w, w.b, tcp(5600, 80, ACK), w.a, family=family)
+            assert not admitted(w, w.a, tcp(80, 5600, SYN), family=family), "open"
+            assert admitted(w, w.a, tcp(80, 5600, ACK), family=family), "which does the connection no harm"
+            assert admitted(w, w.b, tcp(5600, 80, ACK), w.a, family=family)
+            assert admitted(w, w.b, tcp(5600, 80, ACK | RST), w.a, family=family)
+            assert not admitted(w, w.a, tcp(80, 5600, SYN), family=family), "closed"
+    finally:
+        w.ec2.revoke_security_group_ingress(GroupId=w.senders, IpPermissions=inward)
+
+
 def test_icmp_errors_are_judged(w):
     """An error message that nobody asked for needs a rule, whatever it quotes."""
     quoted = ipv4(w.b.ip, w.a.ip, udp(1, 2))
