@@ -62,11 +62,11 @@ static int add_pair(struct form *f, char *name) {
 }
 
 int form_add(struct form *f, const char *text, size_t len) {
-    char **chunks = reallocarray(f->chunks, f->n_chunks + 1, sizeof(*chunks));
-    char *copy, *next;
+    char **chunks, *copy, *next;
 
     if (memchr(text, 0, len))
         return -EINVAL;
+    chunks = reallocarray(f->chunks, f->n_chunks + 1, sizeof(*chunks));
     if (!chunks)
         return -ENOMEM;
     f->chunks = chunks;
