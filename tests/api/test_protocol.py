@@ -191,6 +191,13 @@ def test_malformed_forms_are_client_errors(raw, body):
     assert 400 <= reply.status < 500 and reply.code
 
 
+def test_nul_bytes_are_a_client_error(raw):
+    for body in ("Action=a\0b", "\0", "Action=DescribeVpcs&Version=2016-11-15\0"):
+        for target in ("/", "/?A=1"):
+            assert raw.send("POST", target, body, {"Content-Type": "application/x-www-form-urlencoded"}).status == 400
+    assert raw.form(FORM).status == 200
+
+
 @pytest.mark.parametrize("value", ["%FF", "%C0%80", "%ED%A0%80", "%01", "%EF%BF%BE", "a%F4%90%80%80"])
 def test_text_that_xml_cannot_hold_is_refused(raw, account, value):
     """What is stored comes back in replies, which must stay well-formed."""
