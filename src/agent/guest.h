@@ -7,7 +7,8 @@
  * and a record (record.h). All of that outlives the agent. guests_open finds it again; what died
  * in the meantime is there as well, marked as such, until guest_forget.
  *
- * None of these calls waits longer than guest_create, which takes some milliseconds.
+ * None of these calls waits longer than guest_create, which takes some milliseconds (10 s at most).
+ * It leaves a child behind that ends at once: the caller waits for children on SIGCHLD.
  */
 #ifndef VPCD_AGENT_GUEST_H
 #define VPCD_AGENT_GUEST_H

@@ -46,8 +46,8 @@ int main(int argc, char **argv) {
     if (write(INSIDE_FD_CGROUP, "0", 1) == 1)
         close(INSIDE_FD_CGROUP);
     if (strcmp(argv[1], "init") == 0 && argc == 4)
-        return init_main(argv[2], (uid_t)strtoul(argv[3], NULL, 10));
+        _exit(init_main(argv[2], (uid_t)strtoul(argv[3], NULL, 10)));
     if (strcmp(argv[1], "exec") == 0 && argc > 5)
-        return exec_main(argv[2], strcmp(argv[3], "tty") == 0, argv[4], argv + 5);
+        _exit(exec_main(argv[2], strcmp(argv[3], "tty") == 0, argv[4], argv + 5));
     return usage();
 }

@@ -177,7 +177,7 @@ int ctl_exec(const struct ctl *ctl) {
     char cwd[PATH_MAX];
     _close_ int fd = -1, signals = -1;
     const char *term = getenv("TERM"), *id;
-    json_t *request, *argv = json_array();
+    json_t *request, *argv;
 
     for (; i < ctl->argc && ctl->argv[i][0] == '-'; i++) {
         if (strcmp(ctl->argv[i], "-t") == 0)
@@ -192,22 +192,28 @@ int ctl_exec(const struct ctl *ctl) {
         i++;
     if (!id || i == ctl->argc)
         return complain(EXIT_USAGE, "usage: vpcctl exec [-t | -T] INSTANCE -- CMD...");
-    for (; i < ctl->argc; i++)
-        if (json_array_append_new(argv, json_string(ctl->argv[i])) < 0)
-            return complain(EXIT_USAGE, "exec: an argument is not UTF-8 text");
     fd = daemon_connect(ctl, DAEMON_AGENT);
     if (fd < 0)
         return complain(EXIT_UNREACHED, "%s (state directory %s)", daemon_error(DAEMON_AGENT, fd),
                         ctl->dir);
     /* A command may run for as long as it likes. */
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+    argv = json_array();
+    for (; i < ctl->argc; i++) {
+        if (json_array_append_new(argv, json_string(ctl->argv[i])) < 0) {
+            json_decref(argv);
+            return complain(EXIT_USAGE, "exec: an argument is not UTF-8 text");
+        }
+    }
     if (!getcwd(cwd, sizeof(cwd)))
         snprintf(cwd, sizeof(cwd), "/");
     signals = watch_signals();
     if (tty) {
         r = make_terminal(&master, stdio);
-        if (r < 0)
+        if (r < 0) {
+            json_decref(argv);
             return complain(EXIT_UNREACHED, "no terminal: %s", strerror(-r));
+        }
     }
     request = json_pack("{ss,ss,so,ss,ss,sb}", "cmd", "exec", "instance", id, "argv", argv, "cwd",
                         cwd, "term", term ? term : "dumb", "tty", (int)tty);
