@@ -48,6 +48,12 @@ static void guest_free(struct guest *in) {
     free(in);
 }
 
+bool guest_lives(const struct guest *guest) {
+    struct pollfd p = {.fd = guest->pidfd, .events = POLLIN};
+
+    return guest->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
 struct guest *guest_find(struct guests *all, const char *id) {
     struct guest *in;
 

@@ -55,6 +55,9 @@ struct guest_spec {
 int guests_open(const struct owner *owner, struct guests *ret_guests);
 void guests_close(struct guests *all); /* forgets; ends nothing */
 
+/* Asked of the kernel: false also when its end was not noticed yet. */
+bool guest_lives(const struct guest *guest);
+
 struct guest *guest_find(struct guests *all, const char *id);
 
 /* Makes the namespaces and the first process, with `lo` up and nothing run yet. On an error `why`

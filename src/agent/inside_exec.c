@@ -205,6 +205,7 @@ int exec_main(const char *id, bool tty, const char *cwd, char **argv) {
         refuse("joining the instance");
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         refuse("becoming the instance's root");
+    inside_leave_keyring();
     prctl(PR_SET_DUMPABLE, 0);
     close(INSIDE_FD_A);
     children = signal_fd(SIGCHLD);

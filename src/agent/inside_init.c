@@ -181,8 +181,7 @@ static void make_user_namespace(int helper_fd) {
     ask_helper(helper_fd, 0);
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
         fail("becoming root of the user namespace");
-    /* The session keyring of whoever started the agent stays outside. */
-    syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+    inside_leave_keyring();
 }
 
 /* ---- init ---- */
@@ -400,7 +399,6 @@ int init_main(const char *id, uid_t base) {
     setsid();
     if (chdir("/") < 0)
         fail("/");
-    write_text("/proc/self/oom_score_adj", "500\n");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         fail("socketpair");
     if (unshare(CLONE_NEWNS) < 0)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/inside.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void inside_environment(void) {
@@ -21,6 +24,20 @@ void inside_environment(void) {
     setenv("USER", "root", 1);
     setenv("SHELL", "/bin/sh", 1);
     setenv("TERM", term, 1);
+}
+
+/* When the machine has no memory left, instances end before its own services do. */
+static void prefer_for_oom(void) {
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && write(fd, "500\n", 4) < 0)
+        errno = 0;
+    if (fd >= 0)
+        close(fd);
+}
+
+void inside_leave_keyring(void) {
+    syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 }
 
 static int usage(void) {
@@ -43,8 +60,10 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 
     /* Fails with EBADF where the machine has no cgroups for us; then there is nothing to enter. */
-    if (write(INSIDE_FD_CGROUP, "0", 1) == 1)
-        close(INSIDE_FD_CGROUP);
+    if (write(INSIDE_FD_CGROUP, "0", 1) < 0)
+        errno = 0;
+    close(INSIDE_FD_CGROUP);
+    prefer_for_oom();
     if (strcmp(argv[1], "init") == 0 && argc == 4)
         _exit(init_main(argv[2], (uid_t)strtoul(argv[3], NULL, 10)));
     if (strcmp(argv[1], "exec") == 0 && argc > 5)

@@ -371,6 +371,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg) {
 static void link_gone(int ifindex, const char *name, void *arg) {
     struct reconcile *r = arg;
     struct plug *plug = plug_find_ifindex(r->plugs, ifindex);
+    const struct guest *g;
     struct task *t;
 
     if (!plug) {
@@ -382,6 +383,11 @@ static void link_gone(int ifindex, const char *name, void *arg) {
     plug_lost(r->plugs, plug);
     if (!t)
         return;
+    g = guest_find(r->guests, t->id);
+    if (!g || !guest_lives(g)) {
+        enqueue(t); /* it went with its namespace */
+        return;
+    }
     /* An instance's root may delete its device in a loop: each time within a while it waits longer.
      */
     if (mono_ns() - t->lost_ns > (uint64_t)LOST_CALM_S * 1000000000)
