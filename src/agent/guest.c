@@ -156,12 +156,24 @@ static int free_slot(struct guests *all, unsigned *ret_slot) {
     return -EUSERS;
 }
 
+/* Until the descriptor is readable, through signals: 1, or 0 when it was not by `until` (mono_ns).
+ */
+static int await_readable(int fd, uint64_t until) {
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        uint64_t now = mono_ns();
+        int n = poll(&p, 1, now < until ? (int)((until - now) / 1000000) + 1 : 0);
+
+        if (n >= 0 || errno != EINTR)
+            return n == 1;
+    }
+}
+
 /* One line of vpc-instance's report; what it ended without is an error too. */
 static int read_report(int fd, char *line, size_t size) {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    ssize_t n = 0;
+    ssize_t n;
 
-    if (poll(&p, 1, CREATE_MS) <= 0)
+    if (!await_readable(fd, mono_ns() + CREATE_MS * (uint64_t)1000000))
         return -ETIMEDOUT;
     n = recv(fd, line, size - 1, 0);
     if (n <= 0)
@@ -359,11 +371,8 @@ int guests_destroy_all(struct guests *all, int ms) {
         guest_kill(in);
     }
     for (in = LIST_FIRST(&all->list); in; in = next) {
-        struct pollfd p = {.fd = in->pidfd, .events = POLLIN};
-        uint64_t now = mono_ns();
-
         next = LIST_NEXT(in, link);
-        if (in->pidfd >= 0 && poll(&p, 1, now < until ? (int)((until - now) / 1000000) : 0) <= 0) {
+        if (in->pidfd >= 0 && !await_readable(in->pidfd, until)) {
             r = -ETIMEDOUT;
             continue;
         }
