@@ -36,6 +36,7 @@ enum option_id {
     OPT_RATE,
     OPT_CONFIG,
     OPT_WORKER,
+    OPT_SHARED,
     OPT_DUMP_API,
     OPT_HELP,
     OPT_VERSION,
@@ -70,6 +71,7 @@ static const struct {
     {OPT_RATE, "rate", "N", "calls a second that an account may make (20000; 0: no limit)"},
     {OPT_CONFIG, "config", "FILE", "more options, a line each: NAME = VALUE"},
     {OPT_WORKER, "worker", NULL, NULL},
+    {OPT_SHARED, "shared", NULL, NULL},
     {OPT_DUMP_API, "dump-api", NULL, NULL},
     {OPT_HELP, "help", NULL, "this text"},
     {OPT_VERSION, "version", NULL, "the version"},
@@ -171,6 +173,9 @@ static int take(enum option_id id, const char *value, struct options *o) {
         return parse_config(value, o);
     case OPT_WORKER:
         o->worker = true;
+        return 0;
+    case OPT_SHARED:
+        o->shared = true;
         return 0;
     case OPT_DUMP_API:
         o->dump_api = true;

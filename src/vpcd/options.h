@@ -26,6 +26,7 @@ struct options {
     bool no_agent;
     bool plain_http;      /* on an address that is not loopback */
     bool worker;          /* started by the supervisor */
+    bool shared;          /* for tests: other workers write to the same database */
     unsigned rate, burst; /* calls a second for each account */
     bool dump_api;
 };

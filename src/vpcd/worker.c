@@ -181,7 +181,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg) {
 
 static int open_state(struct worker *w) {
     const struct options *o = w->options;
-    struct store_options so = {0};
+    struct store_options so = {.shared = o->shared};
     struct api_config config = {
         .regions = o->regions,
         .public_pool = o->public_pool,
