@@ -14,6 +14,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "dataplane/dataplane.h"
+#include "link/netns.h"
 
 #define INSTANCES_MS 10000
 #define AGENT_MS 10000
@@ -59,6 +60,7 @@ int down(const struct owner *owner) {
         r = note(r, k, "instances");
     }
     cgroup_remove_all(owner->hash);
+    netns_tidy();
     k = rtnl_open(-1, &rtnl);
     r = note(r, k < 0 ? k : owner_delete_links(owner, rtnl), "devices");
     return note(r, dataplane_destroy(pin_dir(owner, dir)), "the pinned data plane");

@@ -111,6 +111,11 @@ int netns_umount(const char *name) {
     return 0;
 }
 
+void netns_tidy(void) {
+    if (rmdir(NETNS_DIR) < 0)
+        return; /* in use */
+}
+
 int netns_same(int a, int b) {
     struct stat sa, sb;
 

@@ -32,6 +32,9 @@ int netns_mount(const char *name, int netns_fd);
  */
 int netns_umount(const char *name);
 
+/* Removes NETNS_DIR when nothing is in it and nobody mounted something there. */
+void netns_tidy(void);
+
 /* 1: both descriptors are the same namespace, 0: they are not. */
 int netns_same(int a, int b);
 

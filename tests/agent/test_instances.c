@@ -23,6 +23,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -364,6 +365,22 @@ static void found_again(void **state) {
     assert_true(LIST_EMPTY(&all.list));
 }
 
+static void on_alarm(int sig) {
+}
+
+static void signals_do_not_disturb(void **state) {
+    const struct itimerval often = {.it_interval.tv_usec = 500, .it_value.tv_usec = 500},
+                           never = {0};
+    const struct sigaction action = {.sa_handler = on_alarm}; /* system calls are not restarted */
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    make(ID, NULL);
+    make(OTHER, NULL);
+    assert_int_equal(guests_destroy_all(&all, 10000), 0);
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
 static void stops(void **state) {
     struct guest *in = make(ID, "trap 'echo bye; exit 0' TERM; touch /run/ran; "
                                 "while :; do sleep 0.05; done\n");
@@ -471,6 +488,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_teardown(user_data_runs_on_go, clean),
         cmocka_unit_test_teardown(console_is_bounded, clean),
         cmocka_unit_test_teardown(found_again, clean),
+        cmocka_unit_test_teardown(signals_do_not_disturb, clean),
         cmocka_unit_test_teardown(stops, clean),
         cmocka_unit_test_teardown(exec_ends_with_its_caller, clean),
         cmocka_unit_test_teardown(directories_do_not_pass, clean),
