@@ -18,8 +18,9 @@
 extern const struct actions address_actions, eni_address_actions, eni_attachment_actions,
     fact_actions, image_actions, instance_actions, instance_attribute_actions, instance_run_actions,
     instance_state_actions, instance_type_actions, internet_gateway_actions, network_acl_actions,
-    network_interface_actions, route_table_actions, security_group_actions,
-    security_group_rule_actions, subnet_actions, tag_actions, vpc_actions, sts_actions, iam_actions;
+    network_interface_actions, route_actions, route_association_actions, route_table_actions,
+    security_group_actions, security_group_rule_actions, subnet_actions, tag_actions, vpc_actions,
+    sts_actions, iam_actions;
 
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}
@@ -69,8 +70,6 @@ const struct vpc *default_vpc(struct call *c);
 /* route_table.c */
 struct route_table *route_table_create(struct call *c, const struct vpc *v, bool main,
                                        const struct list *tag_specifications);
-/* Takes a subnet's association out of the table. */
-void route_table_disassociate(struct route_table *t, const char *subnet_id);
 /* The local routes of a table follow the VPC's CIDRs. */
 int route_tables_sync_local(struct call *c, const struct vpc *v);
 

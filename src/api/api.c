@@ -40,6 +40,8 @@ static const struct actions *const families[] = {
     &internet_gateway_actions,
     &network_acl_actions,
     &network_interface_actions,
+    &route_actions,
+    &route_association_actions,
     &route_table_actions,
     &security_group_actions,
     &security_group_rule_actions,

@@ -142,19 +142,10 @@ static void emit_interfaces(struct xml *x, const struct look *look, const void *
     struct cursor c;
 
     /* The instance's own groups are those of its primary interface. */
-    xml_open(x, "groupSet");
-    if (eni) {
-        list_each (char *, id, eni->groups) {
-            const struct security_group *g =
-                index_get(look->ix, KIND_SECURITY_GROUP, i->o.scope, *id);
-
-            xml_open(x, "item");
-            xml_text(x, "groupId", *id);
-            xml_text(x, "groupName", g ? g->name : NULL);
-            xml_close(x, "item");
-        }
-    }
-    xml_close(x, "groupSet");
+    if (eni)
+        eni_emit_groups(x, look, eni);
+    else
+        xml_text(x, "groupSet", "");
     xml_open(x, "networkInterfaceSet");
     index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
         xml_open(x, "item");

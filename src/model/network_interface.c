@@ -96,7 +96,7 @@ static void emit_addresses_in_instance(struct xml *x, const struct look *look, c
     emit_all_addresses(x, obj, true);
 }
 
-static void emit_groups(struct xml *x, const struct look *look, const void *obj) {
+void eni_emit_groups(struct xml *x, const struct look *look, const void *obj) {
     const struct network_interface *eni = obj;
 
     xml_open(x, "groupSet");
@@ -269,7 +269,7 @@ static const struct field eni_fields[] = {
      .filter = "private-dns-name",
      .get = get_private_dns},
     FIELD(9, FT_BOOL, ENI, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
-    {.type = FT_EMIT, .wire = "groupSet", .emit = emit_groups},
+    {.type = FT_EMIT, .wire = "groupSet", .emit = eni_emit_groups},
     {.type = FT_EMIT, .wire = "attachment", .emit = emit_attachment},
     {.type = FT_EMIT, .wire = "association", .emit = emit_primary_association},
     {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses},
@@ -324,7 +324,7 @@ static const struct field eni_in_instance_fields[] = {
      .filter = "private-dns-name",
      .get = get_private_dns},
     FIELD(0, FT_BOOL, ENI, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
-    {.type = FT_EMIT, .wire = "groupSet", .emit = emit_groups},
+    {.type = FT_EMIT, .wire = "groupSet", .emit = eni_emit_groups},
     {.type = FT_EMIT, .wire = "attachment", .emit = emit_attachment_in_instance},
     {.type = FT_EMIT, .wire = "association", .emit = emit_association_in_instance},
     {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses_in_instance},

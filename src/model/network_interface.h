@@ -74,6 +74,9 @@ extern const struct desc network_interface_desc, eni_in_instance_desc, address_d
 const struct eni_address *eni_primary(const struct network_interface *eni);
 struct eni_address *eni_find(const struct network_interface *eni, const struct ip *ip);
 
+/* <groupSet> of an interface, with the groups' names. */
+void eni_emit_groups(struct xml *x, const struct look *look, const void *eni);
+
 /* "ip-10-0-1-5.ec2.internal", or ".REGION.compute.internal" outside us-east-1; 96 bytes. */
 char *private_dns_name(uint16_t region, const struct ip *ip, char *out);
 /* "ec2-203-0-113-5.compute-1.amazonaws.com" and its kin; 96 bytes. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/route_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/index.h"
@@ -52,6 +53,55 @@ const struct route_table *route_table_of_subnet(const struct index *ix, const ch
     if (cursor_by(ix, &c, KIND_ROUTE_TABLE, RTB_BY_SUBNET, subnet_id))
         return c.obj;
     return route_table_main(ix, vpc_id);
+}
+
+void route_table_cut_route(struct route_table *t, uint32_t i) {
+    struct route *r = list_at(t->routes, struct route, i);
+
+    free(r->prefix_list_id);
+    free(r->target);
+    free(r->unknown.data);
+    list_cut(&t->routes, sizeof(*r), i);
+}
+
+void route_table_cut_association(struct route_table *t, uint32_t i) {
+    struct route_association *a = list_at(t->associations, struct route_association, i);
+
+    free(a->id);
+    free(a->subnet_id);
+    free(a->gateway_id);
+    free(a->unknown.data);
+    list_cut(&t->associations, sizeof(*a), i);
+}
+
+void route_table_disassociate(struct route_table *t, const char *subnet_id) {
+    for (uint32_t i = 0; i < t->associations.n; i++) {
+        struct route_association *a = list_at(t->associations, struct route_association, i);
+
+        if (a->subnet_id && strcmp(a->subnet_id, subnet_id) == 0)
+            route_table_cut_association(t, i--);
+    }
+}
+
+struct route *route_table_find_route(const struct route_table *t, const struct cidr *cidr) {
+    list_each (struct route, r, t->routes) {
+        if (!r->prefix_list_id && cidr_equal(&r->cidr, cidr))
+            return r;
+    }
+    return NULL;
+}
+
+struct route *route_table_add_route(struct route_table *t, const struct cidr *cidr,
+                                    const char *target, uint8_t origin) {
+    struct route *r = list_add(&t->routes, sizeof(*r));
+
+    if (!r || !str_set(&r->target, target)) {
+        t->o.no_memory = true;
+        return NULL;
+    }
+    r->cidr = *cidr;
+    r->origin = origin;
+    return r;
 }
 
 /* Which member of a route names its target, by the target's id. */

@@ -50,6 +50,16 @@ extern const struct desc route_table_desc;
 const struct route_table *route_table_of_subnet(const struct index *ix, const char *vpc_id,
                                                 const char *subnet_id);
 const struct route_table *route_table_main(const struct index *ix, const char *vpc_id);
+/* Changing the lists of a table that is being edited. Items are cut by their place. */
+struct route *route_table_find_route(const struct route_table *t, const struct cidr *cidr);
+/* NULL, and the object is marked, when memory is short. */
+struct route *route_table_add_route(struct route_table *t, const struct cidr *cidr,
+                                    const char *target, uint8_t origin);
+void route_table_cut_route(struct route_table *t, uint32_t i);
+void route_table_cut_association(struct route_table *t, uint32_t i);
+/* Takes a subnet's association out. */
+void route_table_disassociate(struct route_table *t, const char *subnet_id);
+
 /* False when the route's target is gone: the route is a blackhole. */
 bool route_is_active(const struct index *ix, const struct route_table *t, const struct route *r);
 
