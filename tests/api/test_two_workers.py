@@ -12,6 +12,7 @@ The seed is printed; VPCD_TEST_SEED sets it.
 import collections
 import os
 import random
+import shutil
 import tempfile
 import threading
 import time
@@ -183,3 +184,4 @@ def test_two_workers_on_one_state():
     finally:
         for server in servers:
             server.close()
+        shutil.rmtree(directory, ignore_errors=True)
