@@ -97,6 +97,8 @@ static const char *exec_request(struct client *c, const json_t *request) {
         return "the instance does not run";
     if (r == -EISDIR)
         return "standard input, output or error is a directory";
+    if (r == -ENOTTY)
+        return "a terminal is not handed into an instance";
     return r < 0 ? strerror(-r) : NULL;
 }
 

@@ -10,9 +10,26 @@
 #include "agent/inside.h"
 #include "agent/program.h"
 
+/* vpcctl hands no terminal in but a fresh pseudo-terminal: one that somebody uses would be read and
+ * written from inside for as long as anything there keeps it. */
+static int check_descriptors(const struct exec_spec *spec) {
+    struct stat st, terminal;
+
+    if (spec->tty && (!isatty(spec->stdio[0]) || fstat(spec->stdio[0], &terminal) < 0))
+        return -ENOTTY;
+    for (int i = 0; i < 3; i++) {
+        if (fstat(spec->stdio[i], &st) < 0)
+            return -errno;
+        if (S_ISDIR(st.st_mode))
+            return -EISDIR;
+        if (isatty(spec->stdio[i]) && (!spec->tty || st.st_rdev != terminal.st_rdev))
+            return -ENOTTY;
+    }
+    return 0;
+}
+
 static int check(const struct exec_spec *spec, size_t *ret_args) {
     size_t n = 0, bytes = 0;
-    struct stat st;
 
     for (; spec->argv[n]; n++) {
         bytes += strlen(spec->argv[n]) + 1;
@@ -21,14 +38,8 @@ static int check(const struct exec_spec *spec, size_t *ret_args) {
     }
     if (n == 0 || !*spec->argv[0])
         return -EINVAL;
-    for (int fd = 0; fd < 3; fd++) {
-        if (fstat(spec->stdio[fd], &st) < 0)
-            return -errno;
-        if (S_ISDIR(st.st_mode))
-            return -EISDIR;
-    }
     *ret_args = n;
-    return 0;
+    return check_descriptors(spec);
 }
 
 int exec_start(struct guests *all, const struct guest *guest, const struct exec_spec *spec,

@@ -26,7 +26,8 @@ struct exec_spec {
 };
 
 /* -ESRCH: the instance does not run. -EISDIR: a descriptor is a directory, by which the command
- * would leave the instance. The descriptors stay the caller's. The child is to be waited for. */
+ * would leave the instance. -ENOTTY: a terminal that is not the one of this request. The
+ * descriptors stay the caller's. The child is to be waited for. */
 int exec_start(struct guests *all, const struct guest *guest, const struct exec_spec *spec,
                pid_t *ret_pid);
 

@@ -48,8 +48,9 @@ int exec_main(const char *id, bool tty, const char *cwd, char **argv);
 /* What every program in an instance finds in its environment; only TERM is taken from outside. */
 void inside_environment(void);
 
-/* The session keyring of whoever started the agent stays outside. */
-void inside_leave_keyring(void);
+/* The session keyring of whoever started the agent stays outside: its keys could be read by whoever
+ * possesses it, whatever the user. Not 0: it could not be left, and nothing may be run. */
+int inside_leave_keyring(void);
 
 /* The limits of a process in an instance, set while it has the rights of the machine's root. */
 void inside_limits(unsigned long processes);

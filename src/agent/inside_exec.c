@@ -205,7 +205,8 @@ int exec_main(const char *id, bool tty, const char *cwd, char **argv) {
         refuse("joining the instance");
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         refuse("becoming the instance's root");
-    inside_leave_keyring();
+    if (inside_leave_keyring() != 0)
+        refuse("leaving the session keyring");
     prctl(PR_SET_DUMPABLE, 0);
     close(INSIDE_FD_A);
     children = signal_fd(SIGCHLD);

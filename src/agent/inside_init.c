@@ -181,7 +181,8 @@ static void make_user_namespace(int helper_fd) {
     ask_helper(helper_fd, 0);
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
         fail("becoming root of the user namespace");
-    inside_leave_keyring();
+    if (inside_leave_keyring() != 0)
+        fail("session keyring");
 }
 
 /* ---- init ---- */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A command in an instance. It gets our own standard descriptors; the agent starts it and from then
- * on we talk to the program in the instance (agent/exec.h): signals go there, the status comes
- * back, and when we end, however that happens, the command does.
+ * A command in an instance. The agent starts it, and from then on we talk to the program in the
+ * instance (agent/exec.h): signals go there, the status comes back, and when we end, however that
+ * happens, the command does.
  *
- * With a terminal the command gets a pseudo-terminal of ours instead, and we carry the bytes: the
- * instance never holds the caller's own terminal.
+ * It gets our own standard descriptors, but never a terminal: one that was handed in could be read
+ * and written there as long as anything in the instance keeps it, when somebody types a password
+ * long after. Where input and output are a terminal the command gets a pseudo-terminal of ours;
+ * where only some of the three are, a pipe for each of those. We carry the bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +37,23 @@ static void restore_terminal(void) {
     is_raw = false;
 }
 
-static int make_terminal(int *ret_master, int stdio[3]) {
+/* Bytes that we carry; `from` -1: none, or over. */
+struct relay {
+    int from, to;
+};
+
+struct relays {
+    struct relay r[3];
+    int n;
+    int master;            /* of the pseudo-terminal; -1: none */
+    int given[3], n_given; /* ends that are closed here once the agent has them */
+};
+
+static void relay_add(struct relays *rs, int from, int to) {
+    rs->r[rs->n++] = (struct relay){from, to};
+}
+
+static int make_terminal(struct relays *rs, int stdio[3]) {
     struct termios raw;
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     int slave;
@@ -43,16 +61,37 @@ static int make_terminal(int *ret_master, int stdio[3]) {
     if (tcgetattr(STDIN_FILENO, &saved) < 0)
         return -errno;
     ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
-    if (openpty(ret_master, &slave, NULL, &saved, &size) < 0)
+    if (openpty(&rs->master, &slave, NULL, &saved, &size) < 0)
         return -errno;
-    fcntl(*ret_master, F_SETFD, FD_CLOEXEC);
     raw = saved;
     cfmakeraw(&raw);
     atexit(restore_terminal);
     is_raw = true;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
     for (int i = 0; i < 3; i++)
-        stdio[i] = slave;
+        if (i < 2 || isatty(i))
+            stdio[i] = slave;
+    rs->given[rs->n_given++] = slave;
+    relay_add(rs, rs->master, STDOUT_FILENO);
+    relay_add(rs, STDIN_FILENO, rs->master);
+    return 0;
+}
+
+static int make_pipes(struct relays *rs, int stdio[3]) {
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+
+        if (!isatty(i))
+            continue;
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            return -errno;
+        stdio[i] = ends[i == 0 ? 0 : 1];
+        rs->given[rs->n_given++] = stdio[i];
+        if (i == 0)
+            relay_add(rs, STDIN_FILENO, ends[1]);
+        else
+            relay_add(rs, ends[0], i);
+    }
     return 0;
 }
 
@@ -111,45 +150,48 @@ static void pass_signal(int signals, int fd, int master) {
     }
 }
 
-/* False: that direction is over. */
-static bool carry(int from, int to) {
+static void carry(const struct relays *rs, struct relay *relay) {
     char bytes[4096];
-    ssize_t n = read(from, bytes, sizeof(bytes));
+    ssize_t n = read(relay->from, bytes, sizeof(bytes));
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
-        return true;
-    return n > 0 && write_all(to, bytes, (size_t)n) == 0;
+        return;
+    if (n > 0 && write_all(relay->to, bytes, (size_t)n) == 0)
+        return;
+    /* The end of our input is the end of the command's; a pseudo-terminal has no such end. */
+    if (relay->from == STDIN_FILENO && relay->to != rs->master)
+        close(relay->to);
+    relay->from = -1;
 }
 
 /* What the command printed before it ended. */
-static void drain(int master) {
-    struct pollfd p = {.fd = master, .events = POLLIN};
+static void drain(const struct relays *rs, struct relay *relay) {
+    while (relay->from > STDERR_FILENO) {
+        struct pollfd p = {.fd = relay->from, .events = POLLIN};
 
-    while (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && carry(master, STDOUT_FILENO))
-        continue;
+        if (poll(&p, 1, 0) != 1 || !(p.revents & POLLIN))
+            return;
+        carry(rs, relay);
+    }
 }
 
 /* The answer's lines until the status; carries bytes and signals meanwhile. */
-static int converse(int fd, int master, int signals) {
-    bool input = master >= 0, output = master >= 0;
-
+static int converse(int fd, struct relays *rs, int signals) {
     for (;;) {
-        struct pollfd p[4] = {{.fd = fd, .events = POLLIN},
-                              {.fd = signals, .events = POLLIN},
-                              {.fd = output ? master : -1, .events = POLLIN},
-                              {.fd = input ? STDIN_FILENO : -1, .events = POLLIN}};
+        struct pollfd p[5] = {{.fd = fd, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
         const char *error;
         json_t *line, *status;
         int code;
 
-        if (poll(p, 4, -1) < 0)
+        for (int i = 0; i < rs->n; i++)
+            p[2 + i] = (struct pollfd){.fd = rs->r[i].from, .events = POLLIN};
+        if (poll(p, 2 + (nfds_t)rs->n, -1) < 0)
             continue;
-        if (p[2].revents)
-            output = carry(master, STDOUT_FILENO);
-        if (p[3].revents)
-            input = carry(STDIN_FILENO, master);
+        for (int i = 0; i < rs->n; i++)
+            if (p[2 + i].revents)
+                carry(rs, &rs->r[i]);
         if (p[1].revents)
-            pass_signal(signals, fd, master);
+            pass_signal(signals, fd, rs->master);
         if (!p[0].revents)
             continue;
         line = read_json_line(fd, 4096);
@@ -158,8 +200,8 @@ static int converse(int fd, int master, int signals) {
         status = json_object_get(line, "status");
         error = json_string_value(json_object_get(line, "error"));
         code = (int)json_integer_value(status);
-        if (status && output)
-            drain(master);
+        for (int i = 0; status && i < rs->n; i++)
+            drain(rs, &rs->r[i]);
         if (error) {
             restore_terminal();
             code = complain(EXIT_UNREACHED, "%s", error);
@@ -172,7 +214,8 @@ static int converse(int fd, int master, int signals) {
 }
 
 int ctl_exec(const struct ctl *ctl) {
-    int stdio[3] = {0, 1, 2}, master = -1, i = 0, r;
+    struct relays rs = {.master = -1};
+    int stdio[3] = {0, 1, 2}, i = 0, r;
     bool tty = isatty(0) && isatty(1);
     char cwd[PATH_MAX];
     _close_ int fd = -1, signals = -1;
@@ -208,20 +251,18 @@ int ctl_exec(const struct ctl *ctl) {
     if (!getcwd(cwd, sizeof(cwd)))
         snprintf(cwd, sizeof(cwd), "/");
     signals = watch_signals();
-    if (tty) {
-        r = make_terminal(&master, stdio);
-        if (r < 0) {
-            json_decref(argv);
-            return complain(EXIT_UNREACHED, "no terminal: %s", strerror(-r));
-        }
+    r = tty ? make_terminal(&rs, stdio) : make_pipes(&rs, stdio);
+    if (r < 0) {
+        json_decref(argv);
+        return complain(EXIT_UNREACHED, "no terminal: %s", strerror(-r));
     }
     request = json_pack("{ss,ss,so,ss,ss,sb}", "cmd", "exec", "instance", id, "argv", argv, "cwd",
                         cwd, "term", term ? term : "dumb", "tty", (int)tty);
     r = send_request(fd, request, stdio);
     json_decref(request);
-    if (tty)
-        close(stdio[0]);
+    for (i = 0; i < rs.n_given; i++)
+        close(rs.given[i]);
     if (r < 0)
         return complain(EXIT_UNREACHED, "vpc-agent: %s", strerror(-r));
-    return converse(fd, master, signals);
+    return converse(fd, &rs, signals);
 }

@@ -5,10 +5,13 @@
                                 \\-- instance b: of somebody else
     host: state directory, control and stream sockets, bpffs, processes, namespaces
 """
+import ctypes
+import json
 import os
 import pty
 import select
 import signal
+import socket
 import stat
 import subprocess
 
@@ -131,6 +134,60 @@ def test_an_interactive_shell(cloud, pair):
     finally:
         process.kill()
         os.close(master)
+
+
+def test_no_terminal_is_handed_in(cloud, pair):
+    """With output elsewhere the command gets pipes for what is a terminal: nobody inside can read it later."""
+    a, _ = pair
+    master, slave = pty.openpty()
+    command = [os.path.join(BUILD, "vpcctl"), "--state-dir", cloud.directory, "exec", a.id, "--", "/bin/sh", "-c",
+               "for i in 0 1 2; do test -t $i && echo terminal $i; done; ls -l /proc/self/fd; read line; echo got $line"]
+    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, stderr=slave, start_new_session=True)
+    os.close(slave)
+    os.write(master, b"typed\n")
+    text = process.communicate(timeout=BOUND)[0].decode()
+    os.close(master)
+    assert process.returncode == 0 and "got typed" in text
+    assert "terminal" not in text and "/dev/pts" not in text
+
+
+def test_the_agent_refuses_terminals(cloud, pair):
+    """Also from something else than vpcctl."""
+    a, _ = pair
+    master, slave = pty.openpty()
+    null = os.open("/dev/null", os.O_RDWR)
+    request = json.dumps({"cmd": "exec", "instance": a.id, "argv": ["true"]}).encode() + b"\n"
+    for fds in ([slave, null, null], [null, null, slave]):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(BOUND)
+            s.connect(os.path.join(cloud.directory, "agent/control.sock"))
+            socket.send_fds(s, [request], fds)
+            assert "terminal" in json.loads(s.makefile().readline())["error"]
+    for fd in (master, slave, null):
+        os.close(fd)
+
+
+def test_the_session_keyring_stays_outside(own_cloud_in_session):
+    cloud, a = own_cloud_in_session
+    code = ("import ctypes; c = ctypes.CDLL(None, use_errno=True)\n"
+            "print(c.syscall(250, 10, -3, b'user', b'vpcd-test-secret', 0))")  # KEYCTL_SEARCH in the session keyring
+    assert inside(cloud, a, "/usr/bin/python3", "-c", code).stdout == "-1\n"
+
+
+@pytest.fixture
+def own_cloud_in_session(cloud, pair):
+    """The agent starts with a session keyring that holds a key."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    agent = cloud.agent_pid()
+    key = libc.syscall(248, b"user", b"vpcd-test-secret", b"hunter2", 7, -3)  # add_key, session keyring
+    if key < 0:
+        pytest.skip("this kernel has no keyrings for us")
+    cloud.stop()
+    cloud.start()
+    until(lambda: cloud.agent_pid() not in (None, agent), "another agent")
+    until(lambda: inside(cloud, pair[0], "true").returncode == 0, "commands by it")
+    yield cloud, pair[0]
+    libc.syscall(250, 9, key, -3)  # KEYCTL_UNLINK
 
 
 # Each must fail inside. {state} is the state directory, {other} the id of another instance.
