@@ -296,6 +296,24 @@ def test_sixty_rules(w):
             assert not admitted(w, w.a, t(2001 + 2 * i)), i
 
 
+def test_three_hundred_rules(w):
+    """Five groups of sixty rules each on one interface: every one of them is looked at."""
+    groups = [w.cloud.group(w.vpc, f"sixty {g}", [tcp_rule(10000 + 200 * g + 3 * i, cidr=f"10.0.{1 + i % 2}.0/24") for i in range(60)]) for g in range(5)]
+    w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.b.eni, Groups=groups)
+    try:
+        until(lambda: admitted(w, w.d, t(10000 + 200 * 4 + 3 * 59)), "the groups", 5)
+        for g in range(5):
+            for i in range(60):
+                port = 10000 + 200 * g + 3 * i
+                assert admitted(w, w.a if i % 2 == 0 else w.d, t(port)), (g, i)
+                if i % 10 < 2:
+                    assert not admitted(w, w.d if i % 2 == 0 else w.a, t(port)), (g, i)
+                    assert not admitted(w, w.a, t(port + 1)), (g, i)
+    finally:
+        w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.b.eni, Groups=[w.target])
+        until(lambda: not admitted(w, w.d, t(10000 + 200 * 4 + 3 * 59)), "their end", 5)
+
+
 @pytest.mark.xfail(strict=True, reason="a flow of ICMP cannot tell a question with the number type << 8 from its answer")
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_ping_lets_only_its_own_answer_in(w, family):

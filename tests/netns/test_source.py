@@ -9,12 +9,14 @@ stand between `a`, whose root forges frames, and its neighbours, who listen on t
 """
 import ipaddress
 import itertools
+import os
 import struct
+import subprocess
 import types
 
 import pytest
 
-from conftest import everything, until
+from conftest import BUILD, everything, until
 from frames import (ACK, ARP, BROADCAST, ICMP, IPV4, IPV6, ROUTER6, SYN, TCP, UDP, VLAN, arp, ether, icmp, ip, ipv4, ipv6, na,
                     ns, packed, ra, solicited_node, tcp, udp, vlan)
 
@@ -359,3 +361,13 @@ def test_the_check_goes_on_and_off_at_once(w):
     finally:
         w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.m.eni, SourceDestCheck={"Value": False})
     until(arrives, "the check's end", 5)
+
+
+def test_vpcctl_shows_why(w):
+    """Each reason with its counter, by name, and a sentence for people."""
+    w.wire_a.send(*[frame(w, ipv4(w.a.ip, w.b.ip, u()), src=STRANGE_MAC)] * 3)
+    for command in (["status"], ["drops"]):
+        shown = subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", w.cloud.directory, *command], stdout=subprocess.PIPE, text=True, check=True).stdout
+        lines = [line.split() for line in shown.splitlines() if "spoofed-mac" in line]
+        assert len(lines) == 1 and str(w.cloud.drops()["spoofed-mac"]) in lines[0], shown
+    assert "The frame's source MAC is not the interface's own." in shown
