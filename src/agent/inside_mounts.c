@@ -2,10 +2,12 @@
 /*
  * What an instance sees of the host's files.
  *
- * All of them, with the rights of a user that owns none, but for:
+ * All of them, read-only and with the rights of a user that owns none, but for:
  *
  *     the state directory   an empty, read-only file system over it
  *     /run                  an own, empty one: no socket of the host's services, no /run/netns
+ *     /tmp, /var/tmp        own, empty ones of a bounded size: nothing is left on the host's disk,
+ *                           nothing is shared with other instances
  *     /dev                  an own one with the harmless nodes, terminals and shared memory
  *     /proc, /sys           of the instance's own pid and network namespaces; with that no bpffs,
  *                           tracefs or debugfs, which are mounted below the host's /sys
@@ -21,10 +23,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char *drop_namespaces(void) {
@@ -54,6 +58,14 @@ static const char *drop_namespaces(void) {
     return NULL;
 }
 
+/* Sets and clears attributes of a mount, of all below it too when `recursive`. */
+static int set_attributes(const char *path, bool recursive, uint64_t set, uint64_t clear) {
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, recursive ? AT_RECURSIVE : 0, &attr,
+                        sizeof(attr));
+}
+
 static const char *make_dev(const char *dev) {
     static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
     static const struct {
@@ -81,7 +93,9 @@ static const char *make_dev(const char *dev) {
         if (fd < 0)
             return "/dev";
         close(fd);
-        if (mount(from, path, NULL, MS_BIND, NULL) < 0)
+        if (mount(from, path, NULL, MS_BIND, NULL) < 0 ||
+            set_attributes(path, false, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV) <
+                0)
             return name;
     }
     for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
@@ -95,7 +109,7 @@ static const char *make_dev(const char *dev) {
         return "/dev/pts";
     snprintf(path, sizeof(path), "%s/shm", dev);
     if (mkdir(path, 0755) < 0 ||
-        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=64m") < 0)
+        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=32m") < 0)
         return "/dev/shm";
     return NULL;
 }
@@ -107,6 +121,10 @@ static void drop(const char *path) {
 }
 
 const char *mounts_hide(const char *hide, uid_t base) {
+    static const struct {
+        const char *path, *size;
+        unsigned mode;
+    } own[] = {{"/run", "32m", 0755}, {"/tmp", "128m", 01777}, {"/var/tmp", "32m", 01777}};
     const char *bad;
     char options[96];
 
@@ -115,11 +133,20 @@ const char *mounts_hide(const char *hide, uid_t base) {
     bad = drop_namespaces();
     if (bad)
         return bad;
+    if (set_attributes("/", true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0) < 0)
+        return "/";
+    /* The helper writes there once more, before the instance gets its own in its place. */
+    if (set_attributes("/proc", false, 0, MOUNT_ATTR_RDONLY) < 0)
+        return "/proc";
 
-    snprintf(options, sizeof(options), "mode=755,uid=%u,gid=%u,size=64m", base, base);
-    drop("/run");
-    if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
-        return "/run";
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
+        snprintf(options, sizeof(options), "mode=%o,uid=%u,gid=%u,size=%s", own[i].mode, base, base,
+                 own[i].size);
+        drop(own[i].path);
+        if (access(own[i].path, F_OK) == 0 &&
+            mount("tmpfs", own[i].path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+            return own[i].path;
+    }
 
     snprintf(options, sizeof(options), "mode=755,uid=%u,gid=%u,size=1m", base, base);
     if (mkdir("/run/dev", 0755) < 0 || mount("tmpfs", "/run/dev", "tmpfs", MS_NOSUID, options) < 0)

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -40,7 +41,12 @@ def pools(number):
 
 
 def running(number):
-    made = netns.Cloud(**pools(number))
+    # Not below /tmp: instances have their own, and so would see nothing of the directory anyway.
+    tempfile.tempdir = "/var/lib"
+    try:
+        made = netns.Cloud(**pools(number))
+    finally:
+        tempfile.tempdir = None
     try:
         yield made.start()
     finally:

@@ -225,6 +225,11 @@ REFUSED = {
     "raise the limit on files": "ulimit -Hn 1048577",
     "raise the limit on processes": "prlimit --nproc=unlimited:unlimited true",
     "mount the disk": "mount $(findmnt -no SOURCE / 2>/dev/null || echo /dev/vda) /mnt",
+    "write anywhere on the host's disk": "find / -xdev -type d -perm -o+w ! -path /tmp ! -path /var/tmp 2>/dev/null | while read d; do touch $d/vpcd-x 2>/dev/null && echo $d; done | grep -q .",
+    "files of another instance in /tmp": "ls /tmp | grep -q left-by-another",
+    "fill more than its share of /tmp": "head -c 200M /dev/zero >/tmp/big",
+    "use set-user-id programs": "mount | grep ' / ' | grep -vq nosuid",
+    "make the root writable": "mount -o remount,rw / || mount -o remount,rw,bind /",
     "the host's sockets": "ls -A /run/dbus /run/docker.sock 2>/dev/null | grep -q .",
 }
 
@@ -232,6 +237,7 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_root_inside_is_nobody_outside(cloud, pair, what):
     a, b = pair
+    assert script(cloud, b, "touch /tmp/left-by-another /var/tmp/left-by-another").returncode == 0
     pids = {row["id"]: row["pid"] for row in cloud.agent(cmd="status")["instances"]}
     text = REFUSED[what].replace("{state}", cloud.directory).replace("{other}", b.id) \
         .replace("{agent}", str(cloud.agent_pid())).replace("{init}", str(pids[b.id]))

@@ -37,7 +37,7 @@
 #define OTHER "i-00000000000000a2"
 
 static const char *program_path;
-static char state_dir[64] = "/tmp/vpcd-test-XXXXXX";
+static char state_dir[64] = "/var/lib/vpcd-test-XXXXXX";
 static struct owner owner;
 static struct guests all;
 
