@@ -169,3 +169,18 @@ def test_a_flood_from_outside(w, f):
         until(lambda: w.cloud.drops().get("conntrack-allowance", 0) > before, "the receiver's quota", 5)
     server = w.x.serve(w.x.ip, next(ports))
     assert w.host.opens(w.x.public_ip, server.getsockname()[1])
+
+
+@pytest.mark.xfail(strict=True, reason="one ring of half-open flows for both directions, and nothing unanswered is evicted from it")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_from_outside_does_not_close_its_victim(w, f, kind):
+    """Unanswered flows to a port that is open fill the half-open quota: the victim's own new connections open all the
+    same, and so do new ones to it."""
+    server, at_f = w.y.serve(w.y.ip, next(ports)), f.serve(f.ip, next(ports))
+    with w.host.wire() as up:
+        rng = random.Random(8)
+        flows = {(rng.randrange(1, 65536), rng.randrange(1, 65536)) for _ in range(FLOOD)}
+        flood(up, [ether(ROUTER_MAC, up.mac, ipv4(w.cloud.host, f.public_ip, KINDS[kind](s, d))) for s, d in flows])
+    for _ in range(10):
+        assert f.opens(w.y.ip, server.getsockname()[1], 2)
+        assert w.x.opens(f.ip, at_f.getsockname()[1], 2)
