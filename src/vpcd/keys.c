@@ -257,6 +257,33 @@ static int list_accounts(struct command *c, const struct index *ix) {
     return 0;
 }
 
+/* What nobody sees goes with the account: option sets, client tokens, claims. */
+static int delete_bookkeeping(struct command *c, struct txn *t, uint64_t number) {
+    struct list rest = {0}; /* of struct obj *: the index must not change during a walk */
+    struct cursor cur;
+    int r = 0;
+
+    for (enum kind k = 1; k < KIND_COUNT; k++) {
+        index_each_all(txn_index(t), cur, k) {
+            const struct obj *o = cur.obj;
+            const struct obj **slot = NULL;
+
+            if (o->scope.account != number)
+                continue;
+            slot = list_add(&rest, sizeof(o));
+            if (slot)
+                *slot = o;
+            else
+                r = refuse(c, "memory is short");
+        }
+    }
+    list_each (const struct obj *, o, rest)
+        if (r == 0)
+            txn_delete(t, *o);
+    free(rest.items);
+    return r;
+}
+
 static int delete_account(struct command *c, struct txn *t, uint64_t number, const char *id) {
     const struct index *ix = txn_index(t);
     const struct obj *a = number ? index_get(ix, KIND_ACCOUNT, global, id) : NULL;
@@ -274,6 +301,8 @@ static int delete_account(struct command *c, struct txn *t, uint64_t number, con
                 return refuse(c, "the account still has resources; delete them first");
         }
     }
+    if (delete_bookkeeping(c, t, number) < 0)
+        return -EINVAL;
     txn_delete(t, a);
     c->answer = json_pack("{s:s}", "id", id);
     return 0;
