@@ -7,9 +7,12 @@
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -68,8 +71,9 @@ int cgroup_open(const char *hash, const char *id) {
     return fd < 0 ? -errno : fd;
 }
 
-int cgroup_make(const char *hash, const char *id, const struct cgroup_limits *limits) {
-    char path[256], text[32];
+/* `vpcd-<hash>`, with the controllers that there are passed on to what is below. */
+static int make_group_of_all(const char *hash) {
+    char path[256];
     int r = path_of(hash, "", "", path);
 
     if (r < 0)
@@ -80,6 +84,48 @@ int cgroup_make(const char *hash, const char *id, const struct cgroup_limits *li
     enable_controllers(path);
     path_of(hash, "", "cgroup.subtree_control", path);
     enable_controllers(path);
+    return 0;
+}
+
+void cgroup_limit_all(const char *hash) {
+    _buf_ struct buf pids = BUF_INIT;
+    struct sysinfo info;
+    char text[32];
+
+    if (make_group_of_all(hash) < 0)
+        return;
+    if (sysinfo(&info) == 0) {
+        snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)info.totalram * info.mem_unit / 5 * 4);
+        set(hash, "", "memory.max", text);
+        set(hash, "", "memory.swap.max", "0");
+    }
+    if (read_file("/proc/sys/kernel/pid_max", 32, &pids) == 0) {
+        snprintf(text, sizeof(text), "%ld", atol(buf_str(&pids)) / 4 * 3);
+        set(hash, "", "pids.max", text);
+    }
+}
+
+const char *cgroup_unlimited(void) {
+    _buf_ struct buf have = BUF_INIT;
+    char path[256];
+    bool memory, cpu;
+
+    if (root_of()) {
+        snprintf(path, sizeof(path), "%s/cgroup.controllers", root_of());
+        if (read_file(path, 4096, &have) < 0)
+            buf_reset(&have);
+    }
+    memory = strstr(buf_str(&have), "memory");
+    cpu = strstr(buf_str(&have), "cpu");
+    return memory ? (cpu ? "" : "processors") : cpu ? "memory" : "memory and processors";
+}
+
+int cgroup_make(const char *hash, const char *id, const struct cgroup_limits *limits) {
+    char path[256], text[32];
+    int r = make_group_of_all(hash);
+
+    if (r < 0)
+        return r;
     path_of(hash, id, "", path);
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return -errno;
@@ -87,6 +133,7 @@ int cgroup_make(const char *hash, const char *id, const struct cgroup_limits *li
     set(hash, id, "pids.max", text);
     snprintf(text, sizeof(text), "%" PRIu64, limits->memory);
     set(hash, id, "memory.max", text);
+    set(hash, id, "memory.swap.max", "0");
     return cgroup_open(hash, id);
 }
 

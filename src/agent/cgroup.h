@@ -15,6 +15,14 @@ struct cgroup_limits {
     uint64_t memory; /* bytes */
 };
 
+/* What instances have no limit on, since the controllers are missing: "", "memory", "memory and
+ * processors", ... */
+const char *cgroup_unlimited(void);
+
+/* Bounds all instances of this state directory together: 80 % of the memory, three quarters of the
+ * machine's process numbers. */
+void cgroup_limit_all(const char *hash);
+
 /* Makes or finds the group; a descriptor of its cgroup.procs to give to vpc-instance, or -errno. */
 int cgroup_make(const char *hash, const char *id, const struct cgroup_limits *limits);
 int cgroup_open(const char *hash, const char *id);

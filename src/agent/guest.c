@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -75,6 +76,48 @@ static int name_network(struct guest *in) {
     return netns_mount(in->record.id, in->netns_fd);
 }
 
+/* The real user of a process; 0 also when it is gone. */
+static uid_t process_uid(pid_t pid) {
+    _buf_ struct buf text = BUF_INIT;
+    char path[64];
+    const char *at;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    if (read_file(path, 65536, &text) < 0)
+        return 0;
+    at = strstr(buf_str(&text), "\nUid:");
+    return at ? (uid_t)strtoul(at + 5, NULL, 10) : 0;
+}
+
+/*
+ * Its record says nothing, so its processes are known by what they were started as: vpc-instance
+ * with this id, under a user id that only instances have. An instance that gives a process of its
+ * own such a name loses it.
+ */
+static void end_unknown(const char *id) {
+    DIR *proc = opendir("/proc");
+    char want[64], line[64], path[64];
+    size_t len = (size_t)snprintf(want, sizeof(want), "vpc-instance%cinit%c%s", 0, 0, id) + 1;
+    struct dirent *entry;
+
+    while (proc && (entry = readdir(proc))) {
+        pid_t pid = atoi(entry->d_name);
+        _close_ int fd = -1;
+        _close_ int pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+        if (pidfd < 0)
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || read(fd, line, len) != (ssize_t)len || memcmp(line, want, len) != 0)
+            continue;
+        if (process_uid(pid) >= SLOT_BASE)
+            syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    }
+    if (proc)
+        closedir(proc);
+}
+
 static int adopt(const struct record *record, void *arg) {
     struct guests *all = arg;
     struct guest *in = guest_new(all, record);
@@ -82,6 +125,13 @@ static int adopt(const struct record *record, void *arg) {
 
     if (!in)
         return -ENOMEM;
+    if (record->slot == RECORD_NO_SLOT) {
+        all->unreadable++;
+        end_unknown(record->id);
+        in->rebooted = true; /* should it run, it begins anew */
+        guest_ended(all, in);
+        return 0;
+    }
     in->pidfd = process_open(record);
     if (in->pidfd >= 0)
         in->netns_fd = netns_open_pid(record->pid);
@@ -290,6 +340,11 @@ int guest_create(struct guests *all, const struct guest_spec *spec, struct guest
         in = guest_new(all, &record);
         if (!in)
             return because(why, why_size, -ENOMEM, "out of memory");
+    }
+    if (in->record.slot == RECORD_NO_SLOT) {
+        r = free_slot(all, &in->record.slot);
+        if (r < 0)
+            return because(why, why_size, r, "this host has no user ids left for instances");
     }
     in->gone = false;
     in->record.boots = spec->boots;

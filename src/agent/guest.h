@@ -37,9 +37,10 @@ LIST_HEAD(guest_list, guest);
 struct guests {
     const struct owner *owner;
     struct guest_list list;
-    char dir[160];     /* records */
-    char console[160]; /* console logs */
-    int program;       /* vpc-instance */
+    char dir[160];       /* records */
+    char console[160];   /* console logs */
+    int program;         /* vpc-instance */
+    unsigned unreadable; /* records that could not be read; their instances were ended */
 };
 
 struct guest_spec {

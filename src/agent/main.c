@@ -147,10 +147,10 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
         return NULL;
     if (dataplane_sweep(a->dp, &deleted, &live) == 0)
         a->flows = live;
-    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i}", "version", VPCD_VERSION, "pid", (int)getpid(),
-                     "connected", (int)world_connected(a->world), "open", (int)a->open, "instances",
-                     reconcile_status(a->reconcile), "drops", drops(a), "flows",
-                     (int)(a->flows / 2));
+    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s}", "version", VPCD_VERSION, "pid",
+                     (int)getpid(), "connected", (int)world_connected(a->world), "open",
+                     (int)a->open, "instances", reconcile_status(a->reconcile), "drops", drops(a),
+                     "flows", (int)(a->flows / 2), "unlimited", cgroup_unlimited());
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg) {
@@ -196,6 +196,7 @@ static int start_dataplane(struct agent *a) {
 }
 
 static int start_rest(struct agent *a) {
+    const char *unlimited;
     const struct world_handlers handlers = {.changed = changed, .settled = settled, .arg = a};
     const struct timeval interval = {.tv_sec = SWEEP_SECONDS};
     char path[256];
@@ -204,6 +205,14 @@ static int start_rest(struct agent *a) {
     r = guests_open(&a->owner, &a->guests);
     if (r < 0)
         return complain("instances of before", r);
+    if (a->guests.unreadable)
+        log_warn("%u records of instances could not be read (another version?): those were ended",
+                 a->guests.unreadable);
+    cgroup_limit_all(a->owner.hash);
+    unlimited = cgroup_unlimited();
+    if (*unlimited)
+        log_warn("instances have no limit on %s: cgroup version 2 has no such controller here",
+                 unlimited);
     r = plugs_open(&a->plugs, &a->owner, a->rtnl, a->dp);
     if (r < 0)
         return complain("devices of before", r);

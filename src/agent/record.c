@@ -27,7 +27,7 @@ bool record_id_valid(const char *id) {
 
 int record_format(const struct record *r, char *out, size_t size) {
     int n = snprintf(out, size,
-                     "version 1\nid %s\nslot %u\npid %d\nstart %" PRIu64 "\nboot %s\nboots %" PRId64
+                     "version 2\nid %s\nslot %u\npid %d\nstart %" PRIu64 "\nboot %s\nboots %" PRId64
                      "\n",
                      r->id, r->slot, r->pid, r->start, r->boot, r->boots);
 
@@ -43,7 +43,7 @@ int record_parse(const char *text, struct record *ret_record) {
                "version %u\nid %31[-0-9a-z]\nslot %u\npid %d\nstart %" SCNu64
                "\nboot %36[-0-9a-f]\nboots %" SCNd64 "\n%n",
                &version, r.id, &r.slot, &r.pid, &r.start, r.boot, &r.boots, &end) != 7 ||
-        version != 1 || text[end] || !record_id_valid(r.id) || r.pid < 0)
+        version != 2 || text[end] || !record_id_valid(r.id) || r.pid < 0)
         return -EBADMSG;
     *ret_record = r;
     return 0;
@@ -112,8 +112,13 @@ int record_each(const char *dir, int (*each)(const struct record *record, void *
     while (r == 0 && (entry = readdir(d))) {
         struct record record;
 
-        if (record_read(dir, entry->d_name, &record) == 0)
-            r = each(&record, arg);
+        if (!record_id_valid(entry->d_name))
+            continue;
+        if (record_read(dir, entry->d_name, &record) < 0) {
+            record = (struct record){.slot = RECORD_NO_SLOT};
+            snprintf(record.id, sizeof(record.id), "%.31s", entry->d_name);
+        }
+        r = each(&record, arg);
     }
     closedir(d);
     return r;
@@ -129,25 +134,6 @@ int boot_id(char out[37]) {
         return -EBADMSG;
     memcpy(out, text.data, 36);
     out[36] = 0;
-    return 0;
-}
-
-int process_start(pid_t pid, uint64_t *ret_start) {
-    _buf_ struct buf text = BUF_INIT;
-    const char *p;
-    char path[64];
-    int r;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    r = read_file(path, 4096, &text);
-    if (r < 0)
-        return r == -ENOENT ? -ESRCH : r;
-    /* Behind the name's last bracket comes field 3; start time is field 22. */
-    p = strrchr(buf_str(&text), ')');
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    if (!p || sscanf(p, " %" SCNu64, ret_start) != 1)
-        return -EBADMSG;
     return 0;
 }
 

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/process.h"
+
 #define INSTANCE_ID_SIZE 32
 
 struct record {
@@ -37,12 +39,12 @@ int record_remove(const char *dir, const char *id);                          /* 
 int record_parse(const char *text, struct record *ret_record);
 int record_format(const struct record *record, char *out, size_t size);
 
-/* Calls `each` for every record of `dir`; unreadable ones are left out. Removes nothing. */
+/* Calls `each` for every record of `dir`. One that cannot be read (of another version, damaged)
+ * comes as its name alone, with slot RECORD_NO_SLOT: what bears that name must still be found. */
+#define RECORD_NO_SLOT (~0u)
 int record_each(const char *dir, int (*each)(const struct record *record, void *arg), void *arg);
 
 int boot_id(char out[37]);
-/* Field 22 of /proc/PID/stat; -ESRCH when there is no such process. */
-int process_start(pid_t pid, uint64_t *ret_start);
 /* A pidfd of the very process, or -ESRCH. */
 int process_open(const struct record *record);
 

@@ -3,37 +3,43 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/process.h"
 
 int lock_take(const char *path) {
-    _close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    char text[16];
+    _close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    uint64_t start = 0;
+    char text[64];
     int n, r;
 
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0)
+    if (fd < 0 || fchmod(fd, 0600) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0)
         return -errno;
-    n = snprintf(text, sizeof(text), "%d\n", getpid());
+    process_start(getpid(), &start);
+    n = snprintf(text, sizeof(text), "%d\n%" PRIu64 "\n", getpid(), start);
     r = write_all(fd, text, (size_t)n);
     return r < 0 ? r : TAKE_FD(fd);
 }
 
 pid_t lock_holder(const char *path) {
     _close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char text[16] = "";
-    ssize_t n;
+    uint64_t start = 0, now;
+    char text[64] = "";
+    pid_t pid = 0;
 
     /* A shared lock disturbs nobody who looks at the same time. */
-    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
+        sscanf(text, "%d %" SCNu64, &pid, &start) != 2)
         return 0;
-    n = read(fd, text, sizeof(text) - 1);
-    return n > 0 ? atoi(text) : 0;
+    return process_start(pid, &now) == 0 && now == start ? pid : 0;
 }
 
 int lock_holder_open(const char *path, pid_t *ret_pid) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lock files: one process of a kind for a state directory. The file's content is the holder's pid;
- * the lock itself is an flock, so it ends with the process however that ends. The file stays.
+ * Lock files: one process of a kind for a state directory. The lock is an flock, so it ends with
+ * the process however that ends. The file stays; its lines are the holder's pid and when that
+ * process began, so that a stale file never points at a stranger who got the pid later. Only the
+ * owner may open it: to hold a lock takes no right to write.
  */
 #ifndef VPCD_BASE_LOCK_H
 #define VPCD_BASE_LOCK_H
@@ -12,7 +14,8 @@
  * when another process holds it. */
 int lock_take(const char *path);
 
-/* Who holds it: a pid; 0 when nobody does, also when there is no such file. */
+/* Who holds it: a pid; 0 when nobody does, when there is no such file, or when it may not be read.
+ */
 pid_t lock_holder(const char *path);
 
 /* A pidfd of the holder, checked: it held the lock after the descriptor was open. -ESRCH when

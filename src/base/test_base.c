@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -136,6 +137,7 @@ static void numbers(void **state) {
 
 static void locks(void **state) {
     char dir[] = "/tmp/vpcd-lock-XXXXXX", path[64];
+    struct stat st;
     pid_t pid = 0;
     int fd;
 
@@ -152,6 +154,12 @@ static void locks(void **state) {
         assert_true(holder >= 0);
         assert_int_equal(pid, getpid());
     }
+    /* Only the owner may open it, and a file that names another process is not believed. */
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(dprintf(fd, " "), 1);
+    assert_int_equal(pwrite(fd, "1\n1\n", 4, 0), 4);
+    assert_int_equal(lock_holder(path), 0);
     close(fd);
     assert_int_equal(lock_holder(path), 0);
     assert_int_equal(lock_holder_open(path, &pid), -ESRCH);

@@ -118,6 +118,24 @@ static void check_user_namespaces(void) {
             strerror(WEXITSTATUS(status)));
 }
 
+/* The same places as agent/cgroup.c looks at. */
+static void check_cgroups(void) {
+    static const char *const files[] = {"/sys/fs/cgroup/cgroup.controllers",
+                                        "/sys/fs/cgroup/unified/cgroup.controllers"};
+    _buf_ struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(files) && text.len == 0; i++)
+        if (read_file(files[i], 4096, &text) < 0)
+            buf_reset(&text);
+    if (strstr(buf_str(&text), "memory") && strstr(buf_str(&text), "pids"))
+        say("ok", "limits", "cgroup version 2 limits memory and processes of instances");
+    else
+        say("note", "limits",
+            "cgroup version 2 has no memory controller here: one instance can use all memory of "
+            "this machine (processes are limited all the same); boot with "
+            "systemd.unified_cgroup_hierarchy=1");
+}
+
 static void check_forwarding(void) {
     long forward = setting("/proc/sys/net/ipv4/ip_forward");
     long filter = setting("/proc/sys/net/ipv4/conf/all/rp_filter");
@@ -156,6 +174,8 @@ static void check_state(const struct ctl *ctl) {
         say("note", "state", "%s is not there: vpcd makes it at its first start", ctl->dir);
         return;
     }
+    if (geteuid() != 0)
+        return;
     snprintf(path, sizeof(path), "%s/vpcd.lock", ctl->dir);
     pid = lock_holder(path);
     if (pid)
@@ -163,8 +183,6 @@ static void check_state(const struct ctl *ctl) {
     else
         say("note", "vpcd", "does not run with %s", ctl->dir);
     snprintf(path, sizeof(path), "%s/agent/lock", ctl->dir);
-    if (geteuid() != 0)
-        return;
     pid = lock_holder(path);
     if (pid)
         say("ok", "vpc-agent", "runs, pid %d", pid);
@@ -202,6 +220,7 @@ int ctl_doctor(const struct ctl *ctl) {
     check_rights();
     check_bpf();
     check_user_namespaces();
+    check_cgroups();
     check_forwarding();
     check_firewall();
     check_state(ctl);

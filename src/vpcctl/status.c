@@ -97,6 +97,9 @@ static void print_agent(const json_t *a) {
            json_is_true(json_object_get(a, "connected")) ? "in step with vpcd"
                                                          : "no connection to vpcd",
            number(a, "flows"));
+    if (*text(a, "unlimited"))
+        printf("note: instances have no limit on %s (vpcctl doctor says why)\n\n",
+               text(a, "unlimited"));
     json_array_foreach(json_object_get(a, "instances"), i, row) {
         print_instance(row);
     }
@@ -159,6 +162,10 @@ int ctl_console(const struct ctl *ctl) {
     json_decref(answer);
     if (r < 0)
         return complain(1, "the answer could not be read");
+    /* On a terminal the bytes of an instance must not command it. */
+    for (size_t i = 0; isatty(STDOUT_FILENO) && i < len; i++)
+        if ((output[i] < 0x20 && output[i] != '\n' && output[i] != '\t') || output[i] >= 0x7f)
+            output[i] = '?';
     fwrite(output, 1, len, stdout);
     free(output);
     return 0;

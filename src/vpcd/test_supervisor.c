@@ -210,7 +210,8 @@ static void agent_survives(void **state) {
              "exec /usr/bin/python3 -c 'import fcntl, os, signal\n"
              "f = open(\"%s/agent/lock\", \"w\")\n"
              "fcntl.flock(f, fcntl.LOCK_EX)\n"
-             "print(os.getpid(), file=f, flush=True)\n"
+             "start = open(\"/proc/self/stat\").read().rsplit(\")\", 1)[1].split()[19]\n"
+             "print(os.getpid(), start, file=f, sep=chr(10), flush=True)\n"
              "signal.pause()'",
              dir);
     s = start("exec sleep 1000", script);

@@ -365,6 +365,26 @@ static void found_again(void **state) {
     assert_true(LIST_EMPTY(&all.list));
 }
 
+/* A record of another version: its instance is ended, all its traces go, and it can begin again. */
+static void unreadable_record(void **state) {
+    struct guest *in = make(ID, NULL);
+    _close_ int pidfd = dup(in->pidfd);
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", all.dir, ID);
+    assert_int_equal(write_file_atomic(path, "version 99\n", 11, 0600), 0);
+    guests_close(&all);
+    assert_int_equal(guests_open(&owner, &all), 0);
+    all.program = open(program_path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(all.unreadable, 1);
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(netns_open(ID), -ENOENT);
+    in = make(ID, NULL);
+    destroy(in);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void on_alarm(int sig) {
 }
 
@@ -488,6 +508,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_teardown(user_data_runs_on_go, clean),
         cmocka_unit_test_teardown(console_is_bounded, clean),
         cmocka_unit_test_teardown(found_again, clean),
+        cmocka_unit_test_teardown(unreadable_record, clean),
         cmocka_unit_test_teardown(signals_do_not_disturb, clean),
         cmocka_unit_test_teardown(stops, clean),
         cmocka_unit_test_teardown(exec_ends_with_its_caller, clean),

@@ -313,7 +313,7 @@ class Cloud:
         """The process that holds a lock file, or None."""
         path = os.path.join(self.directory, name)
         done = subprocess.run(["flock", "-n", path, "true"]) if os.path.exists(path) else None
-        return int(open(path).read()) if done and done.returncode else None
+        return int(open(path).read().split()[0]) if done and done.returncode else None
 
     def agent_pid(self):
         return self.pid_in("agent/lock")
