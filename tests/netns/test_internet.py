@@ -263,6 +263,53 @@ def test_elastic_addresses_take_effect_at_once(w):
         w.up.send(ether(ROUTER_MAC, w.up.mac, ipv4(w.cloud.host, address, udp(1, 2))))
 
 
+def test_an_address_moves_to_another_vpc(w):
+    """Running flows of the outside, of a neighbour and of another VPC: none of them reaches the old owner once more."""
+    eip = w.ec2.allocate_address(Domain="vpc")
+    nic = lambda i: {"AllocationId": eip["AllocationId"], "NetworkInterfaceId": i.eni}
+    old = w.cloud.instance(w.subnet, [w.open])
+    new_vpc = w.cloud.vpc()
+    new = w.cloud.instance(w.cloud.subnet(new_vpc, "10.0.1.0/24"), [w.cloud.group(new_vpc, "open", [everything(cidr="0.0.0.0/0")])])
+    with old.wire() as at_old, new.wire() as at_new, w.host.udp(w.cloud.host) as h, w.a.udp(w.a.ip) as a, w.t.udp(w.t.ip) as t:
+        def send(data):
+            for s in (h, a, t):
+                s.sendto(data, (eip["PublicIp"], 9))
+
+        def heard(wire, data):
+            return [f.source for f in wire.drain() if f.payload == data]
+        sources = {w.cloud.host, w.a.public_ip, w.t.public_ip}
+        w.ec2.associate_address(**nic(old))
+        got = set()
+        until(lambda: send(b"first") or got.update(heard(at_old, b"first")) or got == sources, "the old owner hears all", 5)
+        w.ec2.associate_address(AllowReassociation=True, **nic(new))
+        got = set()
+        until(lambda: send(b"second") or got.update(heard(at_new, b"second")) or got == sources, "the new owner hears all", 5)
+        at_old.drain()
+        send(b"third")
+        got = set()
+        until(lambda: got.update(heard(at_new, b"third")) or got == sources, "the new owner alone", 5)
+        assert not heard(at_old, b"third")
+    w.ec2.terminate_instances(InstanceIds=[old.id, new.id])
+    until(lambda: "AssociationId" not in w.ec2.describe_addresses(AllocationIds=[eip["AllocationId"]])["Addresses"][0], "the address is free")
+    w.ec2.release_address(AllocationId=eip["AllocationId"])
+
+
+def test_a_detached_gateway(w):
+    """Without mapped addresses it may go, and IPv6 with it; attached again, all is as before."""
+    vpc = w.cloud.vpc(ipv6=True)
+    i = w.cloud.instance(w.cloud.subnet(vpc, "10.0.1.0/24", 1), [w.cloud.group(vpc, "open", [everything(cidr6="::/0")])], ipv6=True)
+    igw = w.ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}])["InternetGateways"][0]["InternetGatewayId"]
+    until(lambda: passes_udp(w, i, w.cloud.host6, "blackhole"), "IPv6 passes", 5)
+    w.ec2.detach_internet_gateway(InternetGatewayId=igw, VpcId=vpc["VpcId"])
+    until(lambda: not passes_udp(w, i, w.cloud.host6, "blackhole"), "the gateway's end", 5)
+    with w.cloud.dropping("uplink-unknown"):
+        w.up.send(ether(ROUTER_MAC, w.up.mac, ipv6(w.cloud.host6, i.ip6, udp(1, 2))))
+    w.ec2.attach_internet_gateway(InternetGatewayId=igw, VpcId=vpc["VpcId"])
+    until(lambda: passes_udp(w, i, w.cloud.host6, "blackhole"), "the gateway again", 5)
+    with connected(w.host, i, i.ip6, "::") as (c, s):
+        talk(c, s)
+
+
 # Hairpin
 
 def test_anothers_public_address(w):
@@ -493,6 +540,17 @@ def test_answers_to_what_the_host_began(strict):
 def test_neighbours_are_not_restricted_by_the_hosts_ports(strict):
     with connected(strict.a, strict.b, strict.b.public_ip, strict.b.ip) as (c, s):
         talk(c, s)
+
+
+def test_two_clouds_on_one_host(w, strict, behind):
+    """Each has its own pool; even a host that forwards does not carry packets from one to the other."""
+    for one, other in ((w, strict), (strict, w)):
+        with one.a.wire() as at_one, other.a.wire() as at_other:
+            for source, target in ((one.a.ip, other.a.public_ip), (one.a.ip6, other.a.ip6), (one.a.ip, other.cloud.host), (one.a.ip6, other.cloud.host6)):
+                for inside in (tcp(1, 80, data=b"over"), udp(1, 80, b"over"), icmp(8 if "." in source else 128, family=4 if "." in source else 6, data=b"over")):
+                    with one.cloud.dropping("uplink-destination"):
+                        at_one.send(ether(ROUTER_MAC, one.a.mac, ip(source, target, inside)))
+            assert not [f for f in at_other.drain() if b"over" in f.raw]
 
 
 @pytest.mark.xfail(strict=True, reason="nothing looks at where a packet's checksum is to be written")
