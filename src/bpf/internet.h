@@ -15,7 +15,8 @@
  *     host's; for the host would forward to whatever it is connected to
  *
  * In: the destination must be a public address of an ENI here; the source anything that is not
- * ours. The host accepts packets for all its addresses and forwards others, so both sides of the
+ * ours, and not inside the receiver's VPC either: rules that name its networks mean those inside.
+ * The host accepts packets for all its addresses and forwards others, so both sides of the
  * uplink are checked here and nothing is left to the host's settings.
  */
 #ifndef VPCD_BPF_INTERNET_H
@@ -153,6 +154,58 @@ STAGE int internet_egress(void) {
     return reason;
 }
 
+/* Longest prefixes that a VPC may have, and how many are shorter, down to the shortest: /28 to /16,
+ * and /63 to /44. */
+#define VPC_PREFIX4 28
+#define VPC_PREFIXES4 13
+#define VPC_PREFIX6 63
+#define VPC_PREFIXES6 20
+
+/*
+ * In: whether the source lies in the VPC of the receiver, p->v.far: somebody there has it, or the
+ * route table of the receiver's subnet calls it local. A route for a part of the VPC (to a
+ * middlebox) hides the local one, which has a shorter prefix then.
+ */
+STAGE int internet_source_check(void) {
+    struct pkt *p = pkt_get();
+    struct subnet_key subnet_key = {};
+    struct subnet_value *subnet;
+    struct eni_key eni_key = {};
+    struct route_value *route;
+    struct route_key key = {};
+    struct eni_value *e;
+    u32 longest, n;
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (addr_find(p->vpc, p->key.family, &p->key.src))
+        return DROP_SPOOFED_ADDRESS;
+    eni_key.eni = p->v.far;
+    e = bpf_map_lookup_elem(&enis, &eni_key);
+    if (!e)
+        return DROP_NO_LINK;
+    subnet_key.subnet = e->subnet;
+    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
+    if (!subnet)
+        return DROP_NOT_READY;
+    longest = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? VPC_PREFIX4 : VPC_PREFIX6);
+    n = p->key.family == FAMILY_V4 ? VPC_PREFIXES4 : VPC_PREFIXES6;
+    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
+    key.table = subnet->route_table;
+    key.family = p->key.family;
+    key.addr = p->key.src;
+    route = bpf_map_lookup_elem(&routes, &key);
+    for (u32 i = 0; i < VPC_PREFIXES6 && i < n; i++) {
+        if (!route || route->kind == ROUTE_IGW)
+            return 0;
+        if (route->kind == ROUTE_LOCAL)
+            return DROP_SPOOFED_ADDRESS;
+        key.prefixlen = longest - i;
+        route = bpf_map_lookup_elem(&routes, &key);
+    }
+    return route && route->kind == ROUTE_LOCAL ? DROP_SPOOFED_ADDRESS : 0;
+}
+
 /* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */
 STAGE int internet_ingress(void) {
     struct pkt *p = pkt_get();
@@ -195,7 +248,7 @@ STAGE int internet_ingress(void) {
     p->partner.dst = p->key.src;
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
-    return 0;
+    return internet_source_check();
 }
 
 #endif

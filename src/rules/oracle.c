@@ -8,7 +8,8 @@
  *  2. ARP and neighbour solicitations: answered by the data plane, not judged here
  *  3. link-local services and addresses: none is served yet, and none is forwarded
  *  4. the source: MAC (before all that follows 1) and address are the interface's own; an address
- *     need not be with SourceDestCheck off. By the uplink: no address of ours
+ *     need not be with SourceDestCheck off. By the uplink: no address of ours, and none inside the
+ *     receiver's VPC
  *  5. security groups of the sender, egress
  *  6. network ACL of the sender's subnet, when the packet leaves it
  *  7. route table of the sender's subnet; not asked between interfaces of one subnet
@@ -441,6 +442,26 @@ static enum drop_reason arrive(struct way *w) {
                has_private(w->to, &w->dst) ? DROP_NONE : DROP_NOT_DESTINATION);
 }
 
+/* Whether the address lies in one of the VPC's networks, or is somebody's there. */
+static bool is_inside(const struct way *w, const struct network_interface *eni,
+                      const struct ip *ip) {
+    const struct vpc *v = index_get(w->ix, KIND_VPC, eni->o.scope, eni->vpc_id);
+
+    if (find_private(w, eni->vpc_id, ip))
+        return true;
+    if (!v)
+        return false;
+    if (cidr_contains_ip(&v->cidr, ip))
+        return true;
+    list_each (struct cidr_association, a, v->cidrs)
+        if (cidr_contains_ip(&a->cidr, ip))
+            return true;
+    list_each (struct cidr_association, a, v->cidrs6)
+        if (cidr_contains_ip(&a->cidr, ip))
+            return true;
+    return false;
+}
+
 /* By the uplink: to a public address, from anything that is not ours. */
 static enum drop_reason enter(struct way *w) {
     const struct ip *src = &w->p->src;
@@ -456,6 +477,8 @@ static enum drop_reason enter(struct way *w) {
     ip_format(&w->p->dst, text);
     if (!w->to)
         return hop(w, 8, "internet gateway", text, DROP_UPLINK_UNKNOWN);
+    if (is_inside(w, w->to, src))
+        return hop(w, 4, "source from outside", "inside the receiver's VPC", DROP_SPOOFED_ADDRESS);
     w->dst = private_ip;
     w->internet = true;
     w->crosses = true;

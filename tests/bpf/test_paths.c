@@ -287,6 +287,37 @@ static void test_internet_in(void **state) {
     expect_drop(&w, NULL, &k, DROP_UPLINK_UNKNOWN);
 }
 
+/* A source inside the receiver's VPC: also where a middlebox' route hides the local one. */
+static void test_internet_in_from_inside(void **state) {
+    static const struct {
+        const char *src, *dst;
+        unsigned reason;
+    } rows[] = {
+        {"10.0.1.77", "203.0.113.11", DROP_SPOOFED_ADDRESS},
+        {"10.0.1.4", "203.0.113.11", DROP_SPOOFED_ADDRESS},
+        {"10.0.2.4", "203.0.113.11", DROP_SPOOFED_ADDRESS}, /* the receiver itself */
+        {"10.0.200.1", "203.0.113.11", DROP_SPOOFED_ADDRESS},
+        {"10.0.7.9", "203.0.113.11", DROP_SPOOFED_ADDRESS},
+        {"10.0.1.77", "203.0.113.12", DROP_SPOOFED_ADDRESS},
+        {"10.0.1.5", "203.0.113.12", DROP_SPOOFED_ADDRESS},
+        {"10.1.0.1", "203.0.113.11", DROP_NONE}, /* private, but not of this VPC */
+        {"fd00:0:0:1::77", "2001:db8:ff00:2::4", DROP_SPOOFED_ADDRESS},
+        {"fd00:0:0:1::4", "2001:db8:ff00:2::4", DROP_SPOOFED_ADDRESS},
+        {"fd00:0:0:7::4", "2001:db8:ff00:2::4", DROP_SPOOFED_ADDRESS},
+        {"fd01::1", "2001:db8:ff00:2::4", DROP_NONE},
+    };
+
+    world_route(&w, 100, "10.0.7.0/24", ROUTE_ENI, b.number);
+    world_route(&w, 100, "fd00:0:0:7::/64", ROUTE_BLACKHOLE, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct packet k = standard_udp(NULL, rows[i].src, rows[i].dst, 5500, 80);
+        struct outcome out;
+        world_send(&w, NULL, &k, &out);
+        if (out.reason != rows[i].reason)
+            fail_msg("row %zu: %s", i, drop_name(out.reason));
+    }
+}
+
 /* From a public address to another one, also of another VPC: both translated, both ways. */
 static void test_internet_turn(void **state) {
     struct packet k = standard_udp(&a, "10.0.1.4", "203.0.113.12", 6000, 80);
@@ -380,6 +411,7 @@ int main(void) {
         cmocka_unit_test(test_udp_checksum_zero),
         cmocka_unit_test(test_internet_destinations),
         cmocka_unit_test(test_internet_in),
+        cmocka_unit_test(test_internet_in_from_inside),
         cmocka_unit_test(test_internet_turn),
         cmocka_unit_test(test_too_big),
         cmocka_unit_test(test_gso_count),

@@ -369,7 +369,6 @@ def arrived(w, packet):
         return [f for f in seen if f.protocol == 17]
 
 
-@pytest.mark.xfail(strict=True, reason="a source inside the receiver's own VPC is accepted from the uplink, and matches rules by CIDR")
 def test_the_vpcs_own_addresses_do_not_come_from_outside(w):
     for source in ("10.0.1.77", w.a.ip, w.b.ip, "10.0.1.1", "10.0.200.1"):
         with w.cloud.dropping("spoofed-address"):
