@@ -143,6 +143,9 @@ int supervisor_make_dirs(const struct supervisor_config *config, char ret_path[2
 
 static void __attribute__((noreturn))
 child_run(const struct supervisor *s, const struct child *c, pid_t parent) {
+    /* Opened as root: the tree may stand where the worker's user has no way to (/root). */
+    int program = open(c->argv[0], O_PATH | O_CLOEXEC);
+
     setsid();
     if (c->worker) {
         /* Before the change of user: a change of credentials clears it. Hence again after. */
@@ -155,7 +158,8 @@ child_run(const struct supervisor *s, const struct child *c, pid_t parent) {
             _exit(0); /* it died in between */
     }
     sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
-    execv(c->argv[0], c->argv);
+    if (program >= 0)
+        execveat(program, "", c->argv, environ, AT_EMPTY_PATH);
     log_error("cannot run %s: %s", c->argv[0], strerror(errno));
     _exit(SUPERVISOR_EXIT_CONFIG);
 }

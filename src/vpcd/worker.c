@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,6 +230,8 @@ int worker_run(const struct options *o) {
     const struct timeval interval = {.tv_sec = SWEEP_SECONDS};
     struct rlimit files;
 
+    /* Started through a descriptor, some kernels call the process after that. */
+    prctl(PR_SET_NAME, "vpcd");
     /* Connections need descriptors; what the hard limit allows is ours to use. */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
