@@ -111,10 +111,11 @@ void form_free(struct form *f) {
     *f = (struct form){0};
 }
 
-size_t form_lower(const struct form *f, const char *name) {
+size_t form_lower(struct form *f, const char *name) {
     size_t lo = 0, hi = f->n;
 
     while (lo < hi) {
+        f->steps++;
         size_t mid = (lo + hi) / 2;
 
         if (strcmp(f->pairs[mid].name, name) < 0)

@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define FORM_PAIRS_MAX 20000
+/* The largest that clients need: CreateTags of 1,000 resources, Describe calls with 1,000 ids and
+ * 200 filter values, RunInstances with all its tags and interfaces. */
+#define FORM_PAIRS_MAX 4096
 
 struct pair {
     char *name, *value; /* decoded; point into the form's own memory */
@@ -18,6 +20,7 @@ struct form {
     size_t n, cap;
     char **chunks; /* decoded text, one for each form_add */
     size_t n_chunks;
+    size_t steps; /* pairs looked at since the start: what the decoding cost */
 };
 
 /* Adds what `text` (application/x-www-form-urlencoded) holds. 0, -EINVAL (a bad %-escape, or
@@ -30,6 +33,6 @@ void form_free(struct form *f);
 /* The pair of this name, marked as used; or NULL. */
 struct pair *form_find(struct form *f, const char *name);
 /* Index of the first pair whose name is not less than `name`. */
-size_t form_lower(const struct form *f, const char *name);
+size_t form_lower(struct form *f, const char *name);
 
 #endif

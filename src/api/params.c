@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 #define NAME_MAX_BYTES 256
@@ -129,60 +130,81 @@ static int decode_value(const struct field *f, const char *name, const char *v, 
 static int decode_struct(const struct desc *d, struct form *form, const char *prefix, void *out,
                          struct param_error *e);
 
-/* The next item number of the list `name` above `*number`: its pairs begin with "name.N". */
-static bool next_item(const struct form *form, const char *name, long *number) {
-    char prefix[NAME_MAX_BYTES];
-    long best = -1;
-    size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%s.", name);
+static int by_number(const void *a, const void *b) {
+    long x = *(const long *)a, y = *(const long *)b;
 
-    for (size_t i = form_lower(form, prefix);
-         i < form->n && strncmp(form->pairs[i].name, prefix, n) == 0; i++) {
+    return x < y ? -1 : x > y;
+}
+
+/*
+ * The item numbers of the list `name`, ascending: its pairs begin with "name.N". One pass over the
+ * list's pairs, so that decoding a form costs its pairs times the depth of the tables, whatever was
+ * sent. 0 or -ENOMEM; *ret_numbers is the caller's.
+ */
+static int item_numbers(struct form *form, const char *name, long **ret_numbers, size_t *ret_n) {
+    char prefix[NAME_MAX_BYTES + 1];
+    size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%s.", name);
+    size_t first = form_lower(form, prefix), end = first, count = 0, unique = 0;
+    long *numbers;
+
+    while (end < form->n && strncmp(form->pairs[end].name, prefix, n) == 0)
+        end++;
+    form->steps += end - first + 1;
+    numbers = calloc(end - first + 1, sizeof(*numbers));
+    if (!numbers)
+        return -ENOMEM;
+    for (size_t i = first; i < end; i++) {
         const char *digits = form->pairs[i].name + n;
-        char *end;
+        char *rest;
         long v;
 
         if (*digits < '0' || *digits > '9')
             continue;
-        v = strtol(digits, &end, 10);
-        if ((*end == '.' || !*end) && v > *number && (best < 0 || v < best))
-            best = v;
+        v = strtol(digits, &rest, 10);
+        if (*rest == '.' || !*rest)
+            numbers[count++] = v;
     }
-    if (best < 0)
-        return false;
-    *number = best;
-    return true;
+    qsort(numbers, count, sizeof(*numbers), by_number);
+    for (size_t i = 0; i < count; i++)
+        if (!unique || numbers[i] != numbers[unique - 1])
+            numbers[unique++] = numbers[i];
+    *ret_numbers = numbers;
+    *ret_n = unique;
+    return 0;
+}
+
+static int decode_item(const struct field *f, struct form *form, const char *name, long number,
+                       struct list *l, struct param_error *e) {
+    void *item = list_add(l, f->type == FT_STRS ? sizeof(char *) : f->sub->size);
+    char item_name[NAME_MAX_BYTES];
+    struct pair *p;
+
+    if (!item)
+        return no_memory(e);
+    if (snprintf(item_name, sizeof(item_name), "%s.%ld", name, number) >= (int)sizeof(item_name))
+        return bad(e, "InvalidParameterValue", "The name of a parameter is too long.");
+    if (f->type == FT_LIST)
+        return decode_struct(f->sub, form, item_name, item, e);
+    p = form_find(form, item_name);
+    return decode_string(f, item_name, p ? p->value : "", item, e);
 }
 
 static int decode_list(const struct field *f, struct form *form, const char *name, struct list *l,
                        struct param_error *e) {
-    char item_name[NAME_MAX_BYTES];
-    long number = -1;
+    _free_ long *numbers = NULL;
+    size_t n = 0;
+    int r = 0;
 
-    while (next_item(form, name, &number)) {
-        void *item = list_add(l, f->type == FT_STRS ? sizeof(char *) : f->sub->size);
-        struct pair *p;
-        int r;
-
-        if (!item)
-            return no_memory(e);
-        if (l->n > LIST_PARAMS_MAX)
-            return bad(e, "InvalidParameterValue", "The list %s has more than %d items.", name,
-                       LIST_PARAMS_MAX);
-        if (snprintf(item_name, sizeof(item_name), "%s.%ld", name, number) >=
-            (int)sizeof(item_name))
-            return bad(e, "InvalidParameterValue", "The name of a parameter is too long.");
-        if (f->type == FT_LIST) {
-            r = decode_struct(f->sub, form, item_name, item, e);
-        } else {
-            p = form_find(form, item_name);
-            r = decode_string(f, item_name, p ? p->value : "", item, e);
-        }
-        if (r < 0)
-            return r;
-    }
-    if (!l->n && (f->flags & FF_REQUIRED))
+    if (item_numbers(form, name, &numbers, &n) < 0)
+        return no_memory(e);
+    if (n > LIST_PARAMS_MAX)
+        return bad(e, "InvalidParameterValue", "The list %s has more than %d items.", name,
+                   LIST_PARAMS_MAX);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = decode_item(f, form, name, numbers[i], l, e);
+    if (r == 0 && !n && (f->flags & FF_REQUIRED))
         return bad(e, "MissingParameter", "The request must contain the parameter %s", name);
-    return 0;
+    return r;
 }
 
 static int decode_struct(const struct desc *d, struct form *form, const char *prefix, void *out,

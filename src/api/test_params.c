@@ -200,6 +200,46 @@ static void a_form_has_a_limit(void **state) {
     assert_string_equal(decode(buf_str(&text)), "too many");
 }
 
+/* Decodes a form and returns how many pairs it looked at; *ret_pairs: how many it has. */
+static size_t cost(const char *text, size_t *ret_pairs) {
+    struct form f = {0};
+    size_t steps;
+
+    assert_int_equal(form_add(&f, text, strlen(text)), 0);
+    assert_int_equal(form_sort(&f), 0);
+    desc_clear(&param_desc, &P);
+    P = (struct params){0};
+    params_decode(&param_desc, &f, &P, &E);
+    *ret_pairs = f.n;
+    steps = f.steps;
+    form_free(&f);
+    return steps;
+}
+
+/* Pairs that belong to a list without being items of it used to be walked once for each item. */
+static void work_grows_with_the_form(void **state) {
+    _buf_ struct buf flat = BUF_INIT;
+    _buf_ struct buf nested = BUF_INIT;
+    size_t n;
+
+    buf_adds(&flat, "Needed=x");
+    for (int i = 0; i < LIST_PARAMS_MAX; i++)
+        buf_addf(&flat, "&Id.%d=v", i);
+    for (int i = 0; i < FORM_PAIRS_MAX - LIST_PARAMS_MAX - 1; i++)
+        buf_addf(&flat, "&Id.%d.z%d=", i % LIST_PARAMS_MAX, i);
+    assert_in_range(cost(buf_str(&flat), &n), FORM_PAIRS_MAX, 20 * FORM_PAIRS_MAX);
+    assert_int_equal(n, FORM_PAIRS_MAX);
+    assert_int_equal(P.ids.n, LIST_PARAMS_MAX);
+
+    buf_adds(&nested, "Needed=x");
+    for (int i = 0; i < LIST_PARAMS_MAX; i++)
+        buf_addf(&nested, "&Item.%d.Name=n&Item.%d.Value.1=v&Item.%d.Value.2=v&Item.%d.Value.q=", i,
+                 i, i, i);
+    /* Each item asks for two fields: a search of 12 steps each, and some more. */
+    assert_in_range(cost(buf_str(&nested), &n), FORM_PAIRS_MAX, 30 * FORM_PAIRS_MAX);
+    assert_int_equal(P.items.n, LIST_PARAMS_MAX);
+}
+
 static void forms(void **state) {
     assert_string_equal(decode("&&Needed=x&"), "");
     assert_string_equal(decode("Needed=a=b"), "");
@@ -248,6 +288,7 @@ int main(void) {
         cmocka_unit_test(lists_follow_their_numbers),
         cmocka_unit_test(a_list_has_a_limit),
         cmocka_unit_test(a_form_has_a_limit),
+        cmocka_unit_test(work_grows_with_the_form),
         cmocka_unit_test(forms),
         cmocka_unit_test(a_bad_part_behind_a_good_one),
         cmocka_unit_test(long_names_are_refused),
