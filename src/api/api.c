@@ -243,8 +243,7 @@ static void token_keep(struct request *r, struct call *c, const char *id) {
     txn_put(c->txn, t);
 }
 
-static int run(struct txn *t, void *arg) {
-    struct request *r = arg;
+static int run_action(struct request *r, struct txn *t) {
     struct call *c = &r->call;
     char token[ID_MAX + 1] = "";
     int result;
@@ -282,6 +281,15 @@ static int run(struct txn *t, void *arg) {
                             "Request would have succeeded, but DryRun flag is set.");
     if (result == 0 && *token)
         token_keep(r, c, token);
+    return result;
+}
+
+static int run(struct txn *t, void *arg) {
+    struct request *r = arg;
+    uint64_t began = mono_ns();
+    int result = run_action(r, t);
+
+    throttle_charge(r->api->throttle, r->who.account, mono_ns() - began);
     return result;
 }
 
@@ -340,8 +348,18 @@ static int digest_params(struct request *r) {
 static int count_filters(const struct common *common, struct param_error *e) {
     size_t values = 0;
 
-    list_each (struct filter, f, common->filters)
+    list_each (struct filter, f, common->filters) {
         values += f->values.n;
+        list_each (char *, v, f->values) {
+            if (utf8_count(*v) > FILTER_VALUE_MAX) {
+                e->code = "InvalidParameterValue";
+                snprintf(e->message, sizeof(e->message),
+                         "A value of the filter '%.128s' is longer than %d characters.", f->name,
+                         FILTER_VALUE_MAX);
+                return -EINVAL;
+            }
+        }
+    }
     if (common->filters.n > FILTERS_MAX || values > FILTER_VALUES_MAX) {
         e->code = "FilterLimitExceeded";
         snprintf(e->message, sizeof(e->message), "At most %d filters with %d values in all",

@@ -44,7 +44,8 @@ struct call {
     struct txn *txn;
     const struct index *ix;
     struct look look;
-    struct xml xml; /* the reply's content goes here */
+    uint64_t filter_steps; /* left of FILTER_STEPS_MAX, once a Describe call began */
+    struct xml xml;        /* the reply's content goes here */
     struct buf *body;
     /* Parameters that many actions share: */
     const char *client_token; /* or NULL */

@@ -28,6 +28,8 @@ static int token_decode(struct call *c, char **ret_key) {
 
 int describe_begin(struct page *p, struct call *c, const struct desc *view, const char *set) {
     *p = (struct page){.c = c, .view = view, .set = set, .left = PAGE_DEFAULT};
+    c->filter_steps = FILTER_STEPS_MAX;
+    c->look.steps = &c->filter_steps;
     list_each (struct filter, f, *c->filters) {
         if (!filter_known(view, f->name))
             return call_error(c, "InvalidParameterValue", "The filter '%.128s' is invalid",
@@ -57,10 +59,13 @@ bool describe_wants(struct page *p, const char *key, const void *row) {
 
     if (p->after && strcmp(key, p->after) <= 0)
         return false;
-    if (!filters_match(p->view, &c->look, row, c->filters))
+    if (!filters_match(p->view, &c->look, row, c->filters)) {
+        if (!c->filter_steps)
+            p->stop = true;
         return false;
+    }
     if (p->left == 0) {
-        p->more = true;
+        p->more = p->stop = true;
         return false;
     }
     p->left--;
@@ -74,10 +79,17 @@ bool describe_row(struct page *p, const char *key, const void *row) {
         xml_fields(&p->c->xml, p->view, &p->c->look, row);
         xml_close(&p->c->xml, "item");
     }
-    return !p->more;
+    return !p->stop;
 }
 
 int describe_end(struct page *p) {
+    if (!p->c->filter_steps && !p->more) {
+        free(p->after_mem);
+        p->after_mem = NULL;
+        return call_error(p->c, "FilterLimitExceeded",
+                          "These filters take too long over this many resources. Use fewer values "
+                          "and wildcards, ids, or a filter by VPC or subnet besides.");
+    }
     if (p->set)
         xml_close(&p->c->xml, p->set);
     if (p->more) {

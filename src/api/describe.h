@@ -52,7 +52,8 @@ struct page {
     int64_t left;
     char *last; /* key of the last row shown, once the page is full: there is more */
     char last_key[256];
-    bool more;
+    bool more; /* there is a next page */
+    bool stop; /* no row more will be shown */
 };
 
 int describe_begin(struct page *p, struct call *c, const struct desc *view, const char *set);

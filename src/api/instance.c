@@ -127,7 +127,7 @@ static int show_instances(struct call *c, const struct list *instances,
         if (!eni_filters_match(c, filters, i))
             continue;
         if (!describe_wants(&page, key, i)) {
-            if (page.more)
+            if (page.stop)
                 break;
             continue;
         }

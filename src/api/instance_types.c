@@ -203,7 +203,7 @@ static int describe_instance_type_offerings(struct call *c, const void *params) 
     r = describe_begin(&page, c, &offering_desc, "instanceTypeOfferingSet");
     if (r < 0)
         return r;
-    for (size_t k = 0; k < n * ARRAY_SIZE(types) && !page.more; k++) {
+    for (size_t k = 0; k < n * ARRAY_SIZE(types) && !page.stop; k++) {
         struct offering row = {&types[k / n], kind, locations[k % n]};
         char key[128];
 

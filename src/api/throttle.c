@@ -61,3 +61,14 @@ bool throttle_take(struct throttle *t, uint64_t account, uint64_t now) {
     b->tokens -= 1;
     return true;
 }
+
+void throttle_charge(struct throttle *t, uint64_t account, uint64_t busy_ns) {
+    struct bucket *b;
+
+    HASH_FIND(hh, t->buckets, &account, sizeof(account), b);
+    if (!b || busy_ns <= CALL_FREE_NS)
+        return;
+    b->tokens -= (double)(busy_ns - CALL_FREE_NS) / 1e9 * t->rate * 2;
+    if (b->tokens < -(double)t->burst)
+        b->tokens = -(double)t->burst;
+}

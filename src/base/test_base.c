@@ -67,6 +67,10 @@ static void cidr_sets(void **state) {
 }
 
 static void wildcards(void **state) {
+    char many_a[256] = {0};
+    uint64_t steps;
+
+    memset(many_a, 'a', sizeof(many_a) - 1);
     assert_true(wildcard_match("*", ""));
     assert_true(wildcard_match("a*c?e", "abbbcde"));
     assert_false(wildcard_match("a*c?e", "abbbcdf"));
@@ -78,6 +82,13 @@ static void wildcards(void **state) {
     assert_true(wildcard_match("*?z", "\u4e16\U0001f600z"));
     assert_false(wildcard_match("??", "\u4e16"));
     assert_true(wildcard_match("??", "\xff\xfe"));
+    steps = 1000;
+    assert_true(wildcard_match_within("*b", "aaab", &steps));
+    assert_in_range(steps, 980, 996);
+    steps = 1000;
+    assert_false(wildcard_match_within("*aaaaaaaaaaaaaaaaaaaab", many_a, &steps));
+    assert_int_equal(steps, 0);
+    assert_false(wildcard_match_within("a", "a", &steps));
 }
 
 static void base64(void **state) {

@@ -102,10 +102,16 @@ size_t utf8_count(const char *s) {
 }
 
 bool wildcard_match(const char *pattern, const char *s) {
+    uint64_t steps = UINT64_MAX;
+
+    return wildcard_match_within(pattern, s, &steps);
+}
+
+bool wildcard_match_within(const char *pattern, const char *s, uint64_t *steps) {
     const char *star = NULL, *from = NULL;
 
     /* On a mismatch, let the last `*` swallow one character more: linear space, no recursion. */
-    for (;;) {
+    for (; *steps; --*steps) {
         if (*pattern == '*') {
             star = ++pattern;
             from = s;
@@ -130,6 +136,7 @@ bool wildcard_match(const char *pattern, const char *s) {
         pattern = star;
         s = ++from;
     }
+    return false;
 }
 
 static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

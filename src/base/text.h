@@ -32,6 +32,9 @@ size_t utf8_count(const char *s);
 /* Matches `s` against a pattern where `*` is any text, `?` any character and `\` quotes the next.
  */
 bool wildcard_match(const char *pattern, const char *s);
+/* The same for patterns of strangers, which may cost pattern times text: every step counts `*steps`
+ * down, and false once it is 0. */
+bool wildcard_match_within(const char *pattern, const char *s, uint64_t *steps);
 
 /* Standard base64 with padding, into memory that the caller frees. NULL when memory is short. */
 char *base64_encode(const void *data, size_t n);

@@ -73,6 +73,7 @@ struct field;
 /* What a computed field may consult. */
 struct look {
     const struct index *ix;
+    uint64_t *steps; /* what filters may still cost (filter.h); NULL: anything */
 };
 
 struct desc {

@@ -7,9 +7,11 @@
 #include "base/text.h"
 #include "model/object.h"
 
+#define TEXT_STEPS 32 /* the cost of a field's text besides its length */
+
 static const struct field filter_fields[] = {
     FIELD(0, FT_STR, struct filter, name, "Name", .flags = FF_REQUIRED, .max = 255),
-    FIELD(0, FT_STRS, struct filter, values, "Value", .max = 1024),
+    FIELD(0, FT_STRS, struct filter, values, "Value", .max = 4 * FILTER_VALUE_MAX),
 };
 const struct desc filter_desc = DESC("filter", struct filter, filter_fields);
 
@@ -31,9 +33,16 @@ static const char *name_after(const char *alternatives, const char *name, bool p
     return NULL;
 }
 
-static bool value_matches(const struct list *values, const char *text) {
+static void spend(const struct look *look, uint64_t steps) {
+    if (look->steps)
+        *look->steps -= steps < *look->steps ? steps : *look->steps;
+}
+
+static bool value_matches(const struct look *look, const struct list *values, const char *text) {
+    uint64_t unlimited = UINT64_MAX;
+
     list_each (char *, v, *values)
-        if (wildcard_match(*v, text))
+        if (wildcard_match_within(*v, text, look->steps ? look->steps : &unlimited))
             return true;
     return false;
 }
@@ -51,10 +60,11 @@ static bool text_matches(const struct field *f, const struct look *look, const v
     } else {
         field_text(f, look, obj, &text);
     }
+    spend(look, TEXT_STEPS + text.len);
     for (size_t at = 0; at == 0 || at < text.len;) {
         const char *s = buf_str(&text) + at;
 
-        if (value_matches(values, s))
+        if (value_matches(look, values, s))
             return true;
         at += strlen(s) + 1;
     }
@@ -68,6 +78,8 @@ static enum match match_fields(const struct desc *d, const struct look *look, co
                                const char *name, const struct list *values) {
     enum match best = NO_SUCH_NAME;
 
+    if (obj)
+        spend(look, d->n_fields);
     for (uint16_t i = 0; i < d->n_fields && best != MATCH; i++) {
         const struct field *f = &d->fields[i];
         const void *p = obj ? field_at(f, obj) : NULL;
@@ -91,7 +103,7 @@ static enum match match_fields(const struct desc *d, const struct look *look, co
             m = NO_MATCH;
             if (p && f->type == FT_STRS) {
                 list_each (char *, s, *(const struct list *)p)
-                    if (value_matches(values, *s))
+                    if (value_matches(look, values, *s))
                         m = MATCH;
             } else if (p && text_matches(f, look, obj, values)) {
                 m = MATCH;
@@ -127,13 +139,13 @@ static bool filter_match(const struct desc *d, const struct look *look, const vo
         return match_fields(d, look, obj, fl->name, &fl->values) == MATCH;
     tags = tags_field(d);
     value = tags ? tags_get(field_at(tags, obj), fl->name + 4) : NULL;
-    return value && value_matches(&fl->values, value);
+    return value && value_matches(look, &fl->values, value);
 }
 
 bool filters_match(const struct desc *d, const struct look *look, const void *obj,
                    const struct list *filters) {
     list_each (struct filter, fl, *filters)
-        if (!filter_match(d, look, obj, fl))
+        if (!filter_match(d, look, obj, fl) || (look->steps && !*look->steps))
             return false;
     return true;
 }

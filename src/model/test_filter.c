@@ -170,6 +170,35 @@ static void all_filters_must_match(void **state) {
     desc_clear_list(&filter_desc, &filters);
 }
 
+static void filters_have_a_budget(void **state) {
+    char pattern[256] = "*", text[256] = "";
+    uint64_t steps = FILTER_STEPS_MAX;
+    struct look look = {.ix = F.ix, .steps = &steps};
+    struct list filters = {0};
+    struct filter *f = list_add(&filters, sizeof(*f));
+
+    memset(pattern + 1, 'a', 120);
+    strcat(pattern, "b");
+    memset(text, 'a', sizeof(text) - 1);
+    add_tag(&F.v->tags, "long", text);
+    str_set(&f->name, "vpc-id");
+    strs_add(&f->values, "vpc-1");
+    assert_true(filters_match(&vpc_desc, &look, F.v, &filters));
+    assert_in_range(FILTER_STEPS_MAX - steps, 1, 500); /* what a usual one costs */
+    strs_add(&f->values, "vpc-2");
+    f = list_add(&filters, sizeof(*f));
+    str_set(&f->name, "tag:long");
+    strs_add(&f->values, pattern);
+    steps = FILTER_STEPS_MAX;
+    assert_false(
+        filters_match(&vpc_desc, &look, F.v, &filters)); /* 135 positions, 121 steps each */
+    assert_in_range(FILTER_STEPS_MAX - steps, 10000, 20000);
+    steps = 1000;
+    assert_false(filters_match(&vpc_desc, &look, F.v, &filters));
+    assert_int_equal(steps, 0);
+    desc_clear_list(&filter_desc, &filters);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -181,6 +210,7 @@ int main(void) {
         T(tags),
         T(computed_values),
         T(all_filters_must_match),
+        T(filters_have_a_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
