@@ -105,6 +105,43 @@ int describe_end(struct page *p) {
     return 0;
 }
 
+/* The least id of all cursors. An object that several of them have is passed by all at once. */
+static bool scan_choose(struct scan *s) {
+    s->obj = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct obj *o = s->cursors[i].obj, *best = s->obj;
+
+        if (o && (!best || strcmp(o->id, best->id) < 0))
+            s->obj = o;
+    }
+    return s->obj;
+}
+
+bool scan_begin(struct scan *s, const struct call *c, enum kind k, const struct desc *view,
+                const char *after_id) {
+    bool own = view == kind_info(k)->desc; /* another view may use a name for something else */
+
+    s->n = 0;
+    list_each (struct filter, f, *c->filters) {
+        const struct field *field = s->n || !own ? NULL : filter_indexed(view, f);
+
+        if (!field)
+            continue;
+        list_each (char *, v, f->values)
+            cursor_by_in(c->ix, &s->cursors[s->n++], k, field->num, *v, c->scope, after_id);
+    }
+    if (!s->n)
+        cursor_in(c->ix, &s->cursors[s->n++], k, c->scope, after_id);
+    return scan_choose(s);
+}
+
+bool scan_next(struct scan *s) {
+    for (size_t i = 0; i < s->n; i++)
+        if (s->cursors[i].obj == s->obj)
+            cursor_next(&s->cursors[i]);
+    return scan_choose(s);
+}
+
 static int by_id(const void *a, const void *b) {
     return strcmp((*(struct obj *const *)a)->id, (*(struct obj *const *)b)->id);
 }
@@ -139,7 +176,7 @@ static int find_ids(struct call *c, const struct describe *d, const void **found
 int describe(struct call *c, const struct describe *d) {
     const struct desc *view = d->view ? d->view : kind_info(d->kind)->desc;
     struct page page;
-    struct cursor cur;
+    struct scan scan;
     int r = describe_begin(&page, c, view, d->set);
 
     if (r < 0)
@@ -156,10 +193,10 @@ int describe(struct call *c, const struct describe *d) {
                 if (!describe_row(&page, ((const struct obj *)found[i])->id, found[i]))
                     break;
     } else {
-        for (bool more = cursor_in(c->ix, &cur, d->kind, c->scope, page.after); more;
-             more = cursor_next(&cur))
-            if ((!d->keep || d->keep(c, cur.obj, d->arg)) &&
-                !describe_row(&page, ((const struct obj *)cur.obj)->id, cur.obj))
+        for (bool more = scan_begin(&scan, c, d->kind, view, page.after); more;
+             more = scan_next(&scan))
+            if ((!d->keep || d->keep(c, scan.obj, d->arg)) &&
+                !describe_row(&page, ((const struct obj *)scan.obj)->id, scan.obj))
                 break;
     }
     if (r < 0) {

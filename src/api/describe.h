@@ -39,6 +39,22 @@ struct describe {
 int describe(struct call *c, const struct describe *d);
 
 /*
+ * The caller's objects of a kind that may pass the call's filters, in the order of their ids, from
+ * behind `after_id` on: by the index where a filter allows that, else all of them. `view`: what the
+ * filters are about.
+ *
+ *     for (bool more = scan_begin(&s, c, kind, view, NULL); more; more = scan_next(&s)) ... s.obj
+ */
+struct scan {
+    const void *obj;
+    struct cursor cursors[FILTER_INDEX_VALUES]; /* one for each value; obj NULL: at its end */
+    size_t n;
+};
+bool scan_begin(struct scan *s, const struct call *c, enum kind k, const struct desc *view,
+                const char *after_id);
+bool scan_next(struct scan *s);
+
+/*
  * The same over rows that are not objects: filters by `view`, pages by the row's key, which grows
  * from row to row. Call describe_begin, describe_row for each row in order until it says stop, and
  * describe_end.

@@ -67,7 +67,7 @@ static int by_reservation(const void *a, const void *b) {
 /* The caller's instances, or those of `ids`, ordered by reservation. */
 static int collect(struct call *c, const struct list *ids, struct list *ret_instances) {
     const struct instance **slot;
-    struct cursor cur;
+    struct scan scan;
 
     if (ids->n) {
         list_each (char *, id, *ids) {
@@ -85,11 +85,12 @@ static int collect(struct call *c, const struct list *ids, struct list *ret_inst
                 return call_no_memory(c);
         }
     } else {
-        index_each_in(c->ix, cur, KIND_INSTANCE, c->scope) {
+        for (bool more = scan_begin(&scan, c, KIND_INSTANCE, &instance_desc, NULL); more;
+             more = scan_next(&scan)) {
             slot = list_add(ret_instances, sizeof(*slot));
             if (!slot)
                 return call_no_memory(c);
-            *slot = cur.obj;
+            *slot = scan.obj;
         }
     }
     if (ret_instances->n)

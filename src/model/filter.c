@@ -130,6 +130,34 @@ bool filter_known(const struct desc *d, const char *name) {
     return match_fields(d, NULL, NULL, name, &none) != NO_SUCH_NAME;
 }
 
+const struct field *filter_indexed(const struct desc *d, const struct filter *fl) {
+    static const struct list none;
+    const struct field *found = NULL;
+
+    if (fl->values.n > FILTER_INDEX_VALUES)
+        return NULL;
+    list_each (char *, v, fl->values)
+        if (strpbrk(*v, "*?\\"))
+            return NULL;
+    for (uint16_t i = 0; i < d->n_fields; i++) {
+        const struct field *f = &d->fields[i];
+        const char *rest;
+
+        if (!f->filter)
+            continue;
+        if (f->type == FT_LIST || f->type == FT_STRUCT) {
+            rest = *f->filter ? name_after(f->filter, fl->name, true) : fl->name;
+            if (rest && match_fields(f->sub, NULL, NULL, rest, &none) != NO_SUCH_NAME)
+                return NULL;
+        } else if (name_after(f->filter, fl->name, false)) {
+            if (found || !f->num || !(f->flags & FF_INDEXED))
+                return NULL;
+            found = f;
+        }
+    }
+    return found;
+}
+
 static bool filter_match(const struct desc *d, const struct look *look, const void *obj,
                          const struct filter *fl) {
     const struct field *tags;

@@ -25,11 +25,18 @@ extern const struct desc filter_desc; /* as a request parameter: Name, Value.N *
 
 /*
  * What the filters of one call may cost, in steps: one for each character that is compared and each
- * field that is looked at. A wildcard costs up to pattern times text, for each value and object; all
- * other calls wait meanwhile. A step takes one or two nanoseconds, and 200 plain values over 5,000
- * interfaces take fewer than half of them.
+ * field that is looked at. A wildcard costs up to pattern times text, for each value and object;
+ * all other calls wait meanwhile. A step takes one or two nanoseconds, and 200 plain values over
+ * 5,000 interfaces take fewer than half of them.
  */
 #define FILTER_STEPS_MAX 20000000
+
+/*
+ * The field by which the index finds all objects that the filter lets pass: an indexed one that
+ * alone has the filter's name, for a few values without wildcards. Else NULL.
+ */
+#define FILTER_INDEX_VALUES 16
+const struct field *filter_indexed(const struct desc *d, const struct filter *f);
 
 /* True when the description knows a filter of this name. */
 bool filter_known(const struct desc *d, const char *name);

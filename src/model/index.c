@@ -232,6 +232,12 @@ bool cursor_by(const struct index *ix, struct cursor *c, enum kind k, uint16_t f
     return cursor_from(ix, c, NULL);
 }
 
+bool cursor_by_in(const struct index *ix, struct cursor *c, enum kind k, uint16_t field,
+                  const char *value, struct scope s, const char *after_id) {
+    *c = (struct cursor){.kind = (uint8_t)k, .field = field, .value = value, .scope = s};
+    return cursor_from(ix, c, after_id);
+}
+
 bool cursor_next(struct cursor *c) {
     return cursor_at(c, RB_NEXT(rows, NULL, (struct index_row *)(uintptr_t)c->row));
 }

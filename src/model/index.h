@@ -55,6 +55,9 @@ bool cursor_in(const struct index *ix, struct cursor *c, enum kind k, struct sco
 bool cursor_all(const struct index *ix, struct cursor *c, enum kind k);
 bool cursor_by(const struct index *ix, struct cursor *c, enum kind k, uint16_t field,
                const char *value);
+/* The same within one scope, behind an id; NULL: from the first. */
+bool cursor_by_in(const struct index *ix, struct cursor *c, enum kind k, uint16_t field,
+                  const char *value, struct scope s, const char *after_id);
 bool cursor_next(struct cursor *c);
 
 #define index_each_in(ix, c, k, s)                                                                 \

@@ -614,3 +614,50 @@ def test_too_many_calls_are_throttled_for_that_account_alone():
         assert again.describe_regions()["Regions"]
     finally:
         server.close()
+
+
+# Filters
+
+
+def test_filters_have_a_budget(account):
+    from conftest import error, make_group, make_vpc
+    ec2, vpc = account.ec2, make_vpc(account.ec2)
+    for i in range(20):
+        group = make_group(ec2, vpc, f"{i:03}" + "a" * 252)
+        ec2.create_tags(Resources=[group], Tags=[{"Key": f"{k}", "Value": "a" * 255} for k in range(50)])
+    # As costly as can be: each value tried at each character of each of 50 tags of 20 groups.
+    costly = [{"Name": "tag-value", "Values": ["*" + "a" * 120 + f"b{i}" for i in range(200)]}]
+    code, message, status = error(ec2.describe_security_groups, Filters=costly)
+    assert (code, status) == ("FilterLimitExceeded", 400) and "wildcards" in message
+    # Among a few objects the same is fine, and so is an honest filter after it.
+    name = [{"Name": "group-name", "Values": ["*" + "a" * 120 + "b", "0*"]}]
+    assert len(ec2.describe_security_groups(Filters=name)["SecurityGroups"]) == 20
+    assert error(ec2.describe_security_groups, Filters=[{"Name": "description", "Values": ["a" * 257]}])[0] == \
+        "InvalidParameterValue"
+    assert ec2.describe_security_groups(Filters=[{"Name": "description", "Values": ["\u00fc" * 256]}])
+
+
+def test_filters_by_the_index_find_the_same_in_the_same_order(account):
+    from conftest import make_subnet, make_vpc
+    ec2 = account.ec2
+    vpcs = [make_vpc(ec2) for _ in range(4)]
+    for vpc in vpcs:
+        for i in range(3):
+            make_subnet(ec2, vpc, f"10.0.{i}.0/24")
+
+    def subnets(**params):
+        pages = ec2.get_paginator("describe_subnets").paginate(**params)
+        return [s["SubnetId"] for page in pages for s in page["Subnets"]]
+
+    def by_vpc(*values):
+        return [{"Name": "vpc-id", "Values": list(values)}]
+
+    wanted = vpcs[:3]
+    indexed = subnets(Filters=by_vpc(*wanted, wanted[0], "vpc-0"))
+    assert len(indexed) == 9 and indexed == sorted(indexed)
+    assert indexed == subnets(Filters=by_vpc(*[v[:-1] + "?" for v in wanted]))
+    assert indexed == subnets(Filters=by_vpc(*wanted), PaginationConfig={"PageSize": 5})
+    assert subnets(Filters=by_vpc("vpc-0")) == []
+    # A second filter is judged besides, whichever has the index.
+    both = by_vpc(*vpcs) + [{"Name": "cidr-block", "Values": ["10.0.1.0/24"]}]
+    assert len(subnets(Filters=both)) == 4 and subnets(Filters=both) == subnets(Filters=both[::-1])
