@@ -193,6 +193,8 @@ STAGE int commit_new(void) {
         if (reason)
             return 0;
     }
+    if (p->turned)
+        flow_forget();
     commit_timeouts();
     reason = commit_halves();
     return p->v.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST) ? reason : 0;

@@ -30,6 +30,14 @@
  * packet opens a new one. gen_sg differs: only flows with an untracked side are judged again.
  * The reverse half is born with gen_net 0, so the first reply computes its own path.
  *
+ * A connection is not turned round: who was called may answer, and a SYN of its own is the first
+ * packet of another flow, judged by the rules. That flow takes this one's place when they allow it,
+ * and else this one is left as it is. (Where both ends open at once, either the second SYN is
+ * allowed, or the SYN-ACK answers the first.)
+ *
+ * The answers to what came in by the uplink may go where no rule of the uplink leads. Without a
+ * connection (TCP) that lasts only while the outside goes on asking: answers do not prolong it.
+ *
  * A shared entry cannot time out for one ENI and live on for the other: the shorter idle time of
  * the two that track it holds, and then the rules of both are asked again.
  */
@@ -179,7 +187,8 @@ static __always_inline void flow_count(struct pkt *p, struct flow_value *f) {
 
     __sync_fetch_and_add(&f->packets, p->segments);
     __sync_fetch_and_add(&f->bytes, p->ip_len);
-    f->last_ns = p->now;
+    if (p->v.far || p->v.flags & FLOW_FORWARD || p->key.proto == IPPROTO_TCP)
+        f->last_ns = p->now;
     if (flags & ~f->tcp_flags)
         __sync_fetch_and_or(&f->tcp_flags, flags);
 }
@@ -218,6 +227,11 @@ static __always_inline int flow_reopens(const struct pkt *p, u32 state) {
     return state & FLOW_CLOSING && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* A SYN against the direction in which the flow began is not its packet. */
+static __always_inline int flow_turns(const struct pkt *p, u32 flags) {
+    return !(flags & FLOW_FORWARD) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* The fast path: 1 when p->v holds a verdict that is in force, counted; 0: decide it anew. */
 static __always_inline int flow_hit(struct pkt *p) {
     struct flow_value *f;
@@ -228,7 +242,8 @@ static __always_inline int flow_hit(struct pkt *p) {
     if (!f || !flow_read(f, &p->v))
         return 0;
     state = READ_ONCE(f->state);
-    if (state & FLOW_DEAD || flow_reopens(p, state) || flow_advances(p, state, p->v.flags))
+    if (state & FLOW_DEAD || flow_turns(p, p->v.flags) || flow_reopens(p, state) ||
+        flow_advances(p, state, p->v.flags))
         return 0;
     if (flow_half_overdue(f, p->now) && flow_overdue(f, &p->key, &p->other, p->now))
         return 0;
@@ -249,12 +264,17 @@ STAGE int flow_recall(void) {
         return DROP_INTERNAL;
     p->known = 0;
     p->state = 0;
+    p->turned = 0;
     p->now = bpf_ktime_get_coarse_ns();
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f && flow_migrate(p))
         f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f || !flow_read(f, &p->was) || flow_overdue(f, &p->key, &p->other, p->now))
         return 0;
+    if (flow_turns(p, p->was.flags)) {
+        p->turned = 1;
+        return 0;
+    }
     p->state = READ_ONCE(f->state);
     if (flow_reopens(p, p->state)) {
         flow_bury(f, &p->key, &p->other, p->now);

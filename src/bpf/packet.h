@@ -74,8 +74,9 @@ struct pkt {
     u64 now; /* CLOCK_MONOTONIC_COARSE */
 
     /* flow.h: the entry as it was found. */
-    u32 known; /* it lives: `state`, `was` and `was_partner` are valid */
-    u32 state; /* enum flow_state */
+    u32 known;  /* it lives: `state`, `was` and `was_partner` are valid */
+    u32 state;  /* enum flow_state */
+    u32 turned; /* it lives, but this packet begins another in its place */
     struct flow_verdict was;
     struct flow_key was_partner;
     /* The decision, by the slow path or copied from the entry. */

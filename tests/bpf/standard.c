@@ -74,6 +74,18 @@ struct packet standard_udp(const struct world_eni *e, const char *src, const cha
     return k;
 }
 
+struct packet standard_tcp(const struct world_eni *e, const char *src, const char *dst,
+                           uint16_t sport, uint16_t dport, unsigned flags) {
+    struct packet k;
+
+    packet_eth(&k, world_router_mac, e ? e->mac : world_host_mac,
+               strchr(dst, ':') ? ETH_P_IPV6 : ETH_P_IP);
+    packet_ip(&k, src, dst, IPPROTO_TCP);
+    packet_tcp(&k, sport, dport, flags, 0);
+    packet_finish(&k);
+    return k;
+}
+
 struct packet standard_ping(const struct world_eni *e, const char *src, const char *dst, bool reply,
                             uint16_t id) {
     bool v6 = strchr(dst, ':');

@@ -27,6 +27,8 @@ void standard_open_all(const struct world_eni *e);
 /* Packets of `e` with its own MAC, to the router; NULL: of the host. */
 struct packet standard_udp(const struct world_eni *e, const char *src, const char *dst,
                            uint16_t sport, uint16_t dport);
+struct packet standard_tcp(const struct world_eni *e, const char *src, const char *dst,
+                           uint16_t sport, uint16_t dport, unsigned flags);
 struct packet standard_ping(const struct world_eni *e, const char *src, const char *dst, bool reply,
                             uint16_t id);
 

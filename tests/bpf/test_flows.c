@@ -145,6 +145,58 @@ static void test_closing(void **state) {
     assert_int_equal(world_flow_entries(&w), entries);
 }
 
+/* Who was called may answer, but not call back, whatever became of the connection. */
+static void test_turned(void **state) {
+    uint16_t port = next_port++;
+    struct flow_value f;
+
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"), out4);
+    pass(&a, tcp(&a, &b, port, 80, SYN));
+    pass(&a, tcp(&a, &b, port, 80, SYN)); /* once more */
+    drop(&b, tcp(&b, &a, 80, port, SYN), DROP_GROUP_INGRESS);
+    pass(&b, tcp(&b, &a, 80, port, SYN | ACK));
+    drop(&b, tcp(&b, &a, 80, port, SYN), DROP_GROUP_INGRESS);
+    pass(&a, tcp(&a, &b, port, 80, ACK));
+    drop(&b, tcp(&b, &a, 80, port, SYN), DROP_GROUP_INGRESS);
+    drop(&b, tcp(&b, &a, 80, port, SYN | FIN), DROP_GROUP_INGRESS);
+    pass(&a, tcp(&a, &b, port, 80, SYN)); /* a duplicate harms nobody */
+    /* None of this did the connection any harm. */
+    f = flow_of(&a, tcp(&a, &b, port, 80, ACK));
+    assert_int_equal(f.state & (FLOW_OPEN | FLOW_DEAD | FLOW_CLOSING), FLOW_OPEN);
+    assert_int_equal(f.packets, 4);
+    pass(&b, tcp(&b, &a, 80, port, ACK));
+    pass(&a, tcp(&a, &b, port, 80, RST));
+    drop(&b, tcp(&b, &a, 80, port, SYN), DROP_GROUP_INGRESS);
+    pass(&b, tcp(&b, &a, 80, port, ACK)); /* a straggler */
+}
+
+/* When the rules allow it, the call back takes the first flow's place; so at a simultaneous open.
+ */
+static void test_turned_allowed(void **state) {
+    uint16_t port = next_port++;
+    struct packet forth, back;
+    struct flow_value f, r;
+
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"), out4);
+    RULES(&a, in4(IPPROTO_TCP, 0, 65535, "10.0.1.5/32"), out4, out6);
+    forth = tcp(&a, &b, port, 80, SYN);
+    back = tcp(&b, &a, 80, port, SYN);
+    pass(&a, forth);
+    assert_true(flow_of(&a, forth).verdict.flags & FLOW_FORWARD);
+    pass(&b, back);
+    f = flow_of(&b, back);
+    r = flow_of(&a, forth);
+    assert_true(f.verdict.flags & FLOW_FORWARD);
+    assert_false(r.verdict.flags & FLOW_FORWARD);
+    assert_int_equal(f.state | r.state, 0);
+    assert_int_equal(f.packets, 1);
+    pass(&a, tcp(&a, &b, port, 80, SYN | ACK));
+    pass(&b, tcp(&b, &a, 80, port, SYN | ACK));
+    pass(&b, tcp(&b, &a, 80, port, ACK));
+    assert_int_equal(flow_of(&a, forth).state, FLOW_REPLIED | FLOW_OPEN);
+    RULES(&a, out4, out6);
+}
+
 /* An ENI that has no flows yet. */
 static struct world_eni fresh(void) {
     static uint32_t number = 20;
@@ -307,6 +359,8 @@ int main(void) {
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_expiry_both_halves),
         cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_turned_allowed),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_quota_reclaim),
         cmocka_unit_test(test_sweep_of_gone),

@@ -4,6 +4,7 @@
  * goes and what was rewritten. The world: standard.h.
  */
 #include <net/if.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <linux/pkt_cls.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "standard.h"
 
 /* --- Stages 4 to 11 ----------------------------------------------------------------------- */
@@ -287,6 +289,43 @@ static void test_internet_in(void **state) {
     expect_drop(&w, NULL, &k, DROP_UPLINK_UNKNOWN);
 }
 
+/* What the host began opens its port for answers only, and for as long as it goes on. */
+static void test_internet_holes(void **state) {
+    struct packet k = standard_tcp(NULL, HOST, "203.0.113.11", 5100, 80, SYN);
+    struct eni_value v = world_eni_get(&w, &c), before = v;
+    int64_t end;
+
+    expect_pass(&w, NULL, &k, NULL);
+    k = standard_tcp(&c, "10.0.2.4", HOST, 80, 5100, SYN);
+    expect_drop(&w, &c, &k, DROP_UPLINK_PORT);
+    k = standard_tcp(&c, "10.0.2.4", HOST, 80, 5100, SYN | ACK);
+    expect_pass(&w, &c, &k, NULL);
+    k = standard_tcp(NULL, HOST, "203.0.113.11", 5100, 80, ACK);
+    expect_pass(&w, NULL, &k, NULL);
+    k = standard_tcp(&c, "10.0.2.4", HOST, 80, 5100, SYN);
+    expect_drop(&w, &c, &k, DROP_UPLINK_PORT);
+    k = standard_tcp(NULL, HOST6, "2001:db8:ff00:2::4", 5100, 80, SYN);
+    expect_pass(&w, NULL, &k, NULL);
+    k = standard_tcp(&c, "2001:db8:ff00:2::4", HOST6, 80, 5100, SYN);
+    expect_drop(&w, &c, &k, DROP_UPLINK_PORT);
+
+    v.udp_single_ms = v.udp_stream_ms = 300;
+    world_eni_put(&w, &c, &v);
+    k = standard_udp(NULL, HOST, "203.0.113.11", 5101, 80);
+    expect_pass(&w, NULL, &k, NULL);
+    k = standard_udp(&c, "10.0.2.4", HOST, 80, 5101);
+    expect_pass(&w, &c, &k, NULL);
+    for (end = time_ms() + 10000; time_ms() < end; poll(NULL, 0, 20)) {
+        struct outcome out;
+        world_send(&w, &c, &k, &out);
+        if (out.reason == DROP_UPLINK_PORT)
+            break;
+        assert_int_equal(out.reason, DROP_NONE);
+    }
+    assert_true(time_ms() < end);
+    world_eni_put(&w, &c, &before);
+}
+
 /* A source inside the receiver's VPC: also where a middlebox' route hides the local one. */
 static void test_internet_in_from_inside(void **state) {
     static const struct {
@@ -411,6 +450,7 @@ int main(void) {
         cmocka_unit_test(test_udp_checksum_zero),
         cmocka_unit_test(test_internet_destinations),
         cmocka_unit_test(test_internet_in),
+        cmocka_unit_test(test_internet_holes),
         cmocka_unit_test(test_internet_in_from_inside),
         cmocka_unit_test(test_internet_turn),
         cmocka_unit_test(test_too_big),

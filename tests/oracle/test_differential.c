@@ -267,7 +267,7 @@ static bool next_packet(const struct world *w, struct life *l, bool reply,
     return true;
 }
 
-static unsigned later_seen, later_dropped, later_anew, later_untracked;
+static unsigned later_turned, later_seen, later_dropped, later_anew, later_untracked;
 
 /* One packet more; false: this flow's story is over. */
 static bool go_on(struct world *w, const struct oracle_host *host, struct life *l) {
@@ -277,21 +277,29 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
     struct rig_outcome o;
     const char *what = NULL;
     struct packet k;
+    bool turned;
 
     if (!next_packet(w, l, reply, &p))
         return false;
-    oracle_judge_later(w->ix, host, &l->flow, &p, reply, &v);
-    write_packet(&p, reply ? SYN | ACK : ACK, &k);
+    /* Who was called does not answer but calls back: another flow. */
+    turned = reply && p.protocol == IPPROTO_TCP && world_chance(w, 25);
+    if (turned)
+        oracle_judge(w->ix, host, &p, &v);
+    else
+        oracle_judge_later(w->ix, host, &l->flow, &p, reply, &v);
+    write_packet(&p, turned ? SYN : reply ? SYN | ACK : ACK, &k);
     rig_send(&rig, p.from, k.data, k.len, &o);
     if (v.accepted != o.accepted)
         what = v.accepted ? "a later packet was dropped" : "a later packet was accepted";
     else if (!v.accepted && o.reason != v.reason)
         what = "reason of a later packet";
     else if (v.accepted)
-        what = delivery_differs(&p, &v, &o, false);
+        what = delivery_differs(&p, &v, &o, turned);
     if (what && !is_known(&v, &o)) {
         printf("  the flow: tracking %d %d, this is %s\n", l->flow.sender, l->flow.receiver,
-               reply ? "a reply" : "the same way");
+               turned  ? "a call back"
+               : reply ? "a reply"
+                       : "the same way");
         packet_print(&l->flow.first);
         report(w, host, &p, &v, &o, what);
     }
@@ -299,7 +307,8 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
     later_dropped += !v.accepted;
     later_anew += v.anew;
     later_untracked += l->flow.sender == ORACLE_UNTRACKED || l->flow.receiver == ORACLE_UNTRACKED;
-    if (v.anew || what)
+    later_turned += turned;
+    if (v.anew || what || (turned && v.accepted))
         return false;
     if (v.accepted) {
         l->flow.sender = reply ? v.receiver : v.sender;
@@ -370,8 +379,8 @@ static void test_lives(void **state) {
         world_free(&w);
     }
     printf("%u worlds, %u flows: %u later packets, %u of them dropped, %u of another flow, %u of "
-           "untracked flows\n",
-           worlds, lives, later_seen, later_dropped, later_anew, later_untracked);
+           "untracked flows, %u calls back\n",
+           worlds, lives, later_seen, later_dropped, later_anew, later_untracked, later_turned);
     assert_int_equal(differences, 0);
 }
 
