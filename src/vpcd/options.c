@@ -278,7 +278,11 @@ int options_parse(int argc, char **argv, struct options *ret) {
         int r = make_dirs(o.state_dir, 0755);
 
         if (r < 0)
-            return fail("--state-dir", o.state_dir, strerror(-r));
+            return fail("--state-dir", o.state_dir,
+                        r == -EACCES
+                            ? "the user that the API runs as cannot reach it; choose one like "
+                              "/var/lib/vpcd"
+                            : strerror(-r));
         if (!realpath(o.state_dir, dir))
             return fail("--state-dir", o.state_dir, strerror(errno));
         if (strlen(dir) > STATE_DIR_MAX || strpbrk(dir, " \t\n"))
