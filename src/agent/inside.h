@@ -48,6 +48,10 @@ int exec_main(const char *id, bool tty, const char *cwd, char **argv);
 /* What every program in an instance finds in its environment; only TERM is taken from outside. */
 void inside_environment(void);
 
+/* The system calls that nobody in an instance may make, for this process and all it starts. 0 or
+ * -errno. After inside_leave_keyring, which is one of them. */
+int inside_filter(void);
+
 /* The session keyring of whoever started the agent stays outside: its keys could be read by whoever
  * possesses it, whatever the user. Not 0: it could not be left, and nothing may be run. */
 int inside_leave_keyring(void);

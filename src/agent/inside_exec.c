@@ -214,6 +214,8 @@ int exec_main(const char *id, bool tty, const char *cwd, char **argv) {
         refuse("pipe");
     watching = fork();
     if (watching == 0) {
+        if (inside_filter() < 0)
+            _exit(126);
         signal(SIGPIPE, SIG_DFL);
         close(pipes[1]);
         close(INSIDE_FD_TALK);

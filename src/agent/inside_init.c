@@ -382,6 +382,8 @@ static void __attribute__((noreturn)) init_run(void) {
     if (chdir("/") < 0)
         fail("/");
     set_loopback_up();
+    if (inside_filter() < 0)
+        fail("seccomp");
     say("up");
     close(INSIDE_FD_TALK);
     init_loop(signals);

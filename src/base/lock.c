@@ -21,11 +21,14 @@ int lock_take(const char *path) {
     char text[64];
     int n, r;
 
-    if (fd < 0 || fchmod(fd, 0600) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0)
+    if (fd < 0 || fchmod(fd, 0600) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;
     process_start(getpid(), &start);
     n = snprintf(text, sizeof(text), "%d\n%" PRIu64 "\n", getpid(), start);
+    /* Over what was there: whoever looks meanwhile finds the old holder, which is gone, or this. */
     r = write_all(fd, text, (size_t)n);
+    if (r == 0 && ftruncate(fd, n) < 0)
+        r = -errno;
     return r < 0 ? r : TAKE_FD(fd);
 }
 

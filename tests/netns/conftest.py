@@ -313,7 +313,8 @@ class Cloud:
         """The process that holds a lock file, or None."""
         path = os.path.join(self.directory, name)
         done = subprocess.run(["flock", "-n", path, "true"]) if os.path.exists(path) else None
-        return int(open(path).read().split()[0]) if done and done.returncode else None
+        text = open(path).read().split() if done and done.returncode else []
+        return int(text[0]) if text else None
 
     def agent_pid(self):
         return self.pid_in("agent/lock")
