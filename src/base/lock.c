@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -15,14 +16,31 @@
 #include "base/io.h"
 #include "base/process.h"
 
+/* Whoever only looks holds the lock for a moment too: that is waited for. */
+static int take(int fd, const char *path) {
+    for (int i = 0; i < 50; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (lock_holder(path) > 0)
+            return -EWOULDBLOCK;
+        poll(NULL, 0, 10);
+    }
+    return -EWOULDBLOCK;
+}
+
 int lock_take(const char *path) {
     _close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     uint64_t start = 0;
     char text[64];
     int n, r;
 
-    if (fd < 0 || fchmod(fd, 0600) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (fd < 0 || fchmod(fd, 0600) < 0)
         return -errno;
+    r = take(fd, path);
+    if (r < 0)
+        return r;
     process_start(getpid(), &start);
     n = snprintf(text, sizeof(text), "%d\n%" PRIu64 "\n", getpid(), start);
     /* Over what was there: whoever looks meanwhile finds the old holder, which is gone, or this. */
