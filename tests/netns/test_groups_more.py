@@ -391,6 +391,24 @@ def test_icmp_errors_are_judged(w):
             assert not admitted(w, w.a, icmp(kind, code, 0, 0, data=ipv6(w.b.ip6, w.a.ip6, udp(1, 2)), family=6), family=6)
 
 
+def test_options_do_not_hide_ports(w):
+    """The ports that count are those of the transport header, not bytes of an option that stands where it often is."""
+    fake4 = bytes([148, 4, 0, 80])  # router alert, read as ports: 37892 > 80
+    fake6 = (60, bytes([0, 0, 1, 4, 0, 80, 0, 80]))  # a padded destination option
+    with rules(w, [tcp_rule(80, cidr="0.0.0.0/0", cidr6="::/0"), udp_rule(80, cidr="0.0.0.0/0", cidr6="::/0")]):
+        for make in (t, u):
+            assert not admitted(w, w.a, make(81), options=fake4)
+            assert not admitted(w, w.a, make(81), options=fake4 * 10)
+            assert not admitted(w, w.a, make(81), family=6, extensions=[fake6])
+            assert not admitted(w, w.a, make(81), family=6, extensions=[(0, fake6[1]), fake6, fake6])
+            assert admitted(w, w.a, make(80), family=6, extensions=[fake6])
+        # Nor does a protocol number inside: the first header that is no extension is the protocol.
+        assert not admitted(w, w.c, bytes(t(80)), family=6, protocol=50)
+        assert not admitted(w, w.c, ipv4(w.c.ip, w.b.ip, t(80)), protocol=4)
+        assert not admitted(w, w.c, ipv4(w.c.ip, w.b.ip, t(80)), family=6, protocol=4)
+        assert not admitted(w, w.c, ipv6(w.c.ip6, w.b.ip6, t(80)), protocol=41)
+
+
 def test_the_hosts_own_packets_never_get_in(w):
     """What the host itself sends into an interface's device ends there, whatever it claims to be."""
     import subprocess

@@ -541,6 +541,23 @@ def test_neighbours_are_not_restricted_by_the_hosts_ports(strict):
         talk(c, s)
 
 
+def test_by_default_the_host_is_closed():
+    """Without --uplink-allow: echo, answers to the host, and nothing else."""
+    made = Cloud(pool="198.18.9.0/24", pool6="2001:db8:9900::/40", options=())
+    try:
+        w = make_world(made.start())
+        for host, public, bind in ((w.cloud.host, w.a.public_ip, w.a.ip), (w.cloud.host6, w.a.ip6, w.a.ip6)):
+            with w.host.serve(host, 8080):
+                assert w.a.refused(w.cloud, host, 8080, "uplink-port")
+            with w.cloud.dropping("uplink-port"), w.a.udp(bind) as s:
+                s.sendto(b"?", (host, 8080))
+            assert w.a.ping(host, seconds=5)
+            with connected(w.host, w.a, public, bind) as (c, s):
+                talk(c, s)
+    finally:
+        made.close()
+
+
 def test_two_clouds_on_one_host(w, strict, behind):
     """Each has its own pool; even a host that forwards does not carry packets from one to the other."""
     for one, other in ((w, strict), (strict, w)):
