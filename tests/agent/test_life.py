@@ -5,10 +5,11 @@
 """
 import os
 import re
+import shutil
 import signal
 import subprocess
 
-from conftest import BOUND, agent_status, inside, script, until, vpcctl
+from conftest import BOUND, BUILD, agent_status, inside, script, until, vpcctl
 
 
 def machine(cloud, ids=()):
@@ -245,3 +246,16 @@ def test_status_and_accounts(cloud):
     assert vpcctl(cloud, "account", "delete", number).returncode == 0
     done = vpcctl(cloud, "doctor")
     assert "FAIL" not in done.stdout and done.returncode == 0, done.stdout
+
+
+def test_a_pool_of_the_hosts_own_is_refused():
+    directory = f"/var/lib/vpcd-refused-{os.getpid()}"
+    try:
+        done = subprocess.run([os.path.join(BUILD, "vpcd"), "--state-dir", directory, "--listen", "127.0.0.1:0",
+                               "--public-pool", "127.0.0.0/8"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=BOUND)
+        assert done.returncode == 78 and "overlaps" in done.stdout and "--public-pool" in done.stdout
+        assert "vpcd ready" not in done.stdout
+    finally:
+        subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", directory, "down"], check=True, timeout=BOUND)
+        shutil.rmtree(directory)
