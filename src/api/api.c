@@ -20,6 +20,7 @@
 
 #include "api/actions.h"
 #include "api/auth.h"
+#include "api/sweep.h"
 #include "api/throttle.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -71,6 +72,7 @@ struct api {
     struct api_config config;
     bool region_served[64];
     struct throttle *throttle;
+    struct sweep *sweep;
 };
 
 struct common {
@@ -241,6 +243,7 @@ static void token_keep(struct request *r, struct call *c, const char *id) {
         memcpy(t->reply.data, buf_str(&r->body), r->body.len);
     }
     txn_put(c->txn, t);
+    sweep_litter(r->api->sweep, c->scope.account, r->body.len);
 }
 
 static int run_action(struct request *r, struct txn *t) {
@@ -297,6 +300,7 @@ static void done(void *arg, int status) {
     struct request *r = arg;
     struct call *c = &r->call;
 
+    sweep_due(r->api->sweep);
     if (status == -ENOSPC)
         send_error(r, 503, "ServiceUnavailable",
                    "The disk that keeps the state is full; nothing was changed.");
@@ -490,6 +494,14 @@ void api_handle(void *ctx, struct http_request *req) {
     state_call(api->config.state, run, done, r);
 }
 
+struct sweep *api_sweeper(const struct api *api) {
+    return api->sweep;
+}
+
+void api_sweep(struct api *api, void (*on_step)(void *arg, bool more), void *arg) {
+    sweep_step(api->sweep, on_step, arg);
+}
+
 const struct api_config *api_config(const struct api *api) {
     return &api->config;
 }
@@ -521,8 +533,9 @@ int api_new(const struct api_config *config, struct api **ret_api, char *error) 
         at += n + (at[n] == ',');
     }
     api->throttle = throttle_new(config->calls_per_second, config->calls_burst);
-    if (!api->throttle) {
-        free(api);
+    api->sweep = sweep_new(config->state);
+    if (!api->throttle || !api->sweep) {
+        api_free(api);
         return -ENOMEM;
     }
     *ret_api = api;
@@ -533,6 +546,7 @@ void api_free(struct api *api) {
     if (!api)
         return;
     throttle_free(api->throttle);
+    sweep_free(api->sweep);
     free(api);
 }
 

@@ -37,10 +37,14 @@ void api_render_error(void *ctx, int status, const char *code, const char *messa
 void api_instance_report(struct api *api, const char *instance_id, const char *state,
                          const char *reason);
 
-/* Old client tokens and instances that were terminated an hour ago go away; to be called now and
- * then. */
-void api_sweep(struct api *api);
+/*
+ * Old client tokens and instances that were terminated an hour ago go away, a step at a time; to be
+ * called now and then, and again at once, from the loop, while there is `more`. `done` may be
+ * called before this returns.
+ */
+void api_sweep(struct api *api, void (*done)(void *arg, bool more), void *arg);
 
+struct sweep *api_sweeper(const struct api *api);
 const struct api_config *api_config(const struct api *api);
 bool api_serves(const struct api *api, uint16_t region);
 

@@ -16,10 +16,12 @@
  * agent ("on paper") it follows at once. An instance that ends by itself goes from running to
  * stopped or terminated, as its shutdown behavior says.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/instance_ops.h"
+#include "api/sweep.h"
 
 /* Public addresses given at launch go with every stop, elastic ones stay. */
 static int release_public(struct call *c, const char *id) {
@@ -124,6 +126,10 @@ int instance_settle(struct call *c, const char *id, uint8_t state, const char *r
     } else if (state == INSTANCE_TERMINATED) {
         r = drop_interfaces(c, id);
         i->terminated = c->now;
+        /* It stays visible for a while; what nobody will ask for any more goes. */
+        free(i->user_data.data);
+        i->user_data = (struct blob){0};
+        sweep_litter(api_sweeper(c->api), c->scope.account, instance_bytes(i));
         obj_set(&i->o, &i->vpc_id, NULL);
         obj_set(&i->o, &i->subnet_id, NULL);
     }

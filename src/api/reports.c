@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Changes of the state that nobody called for: what the agent reports of instances, and what goes
- * away with time. Each is a call of its own on the state.
- */
+/* What the agent reports of instances: changes of the state that nobody called for, each a call of
+ * its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/instance_ops.h"
+#include "api/sweep.h"
 #include "base/io.h"
-
-#define TERMINATED_VISIBLE_MS (3600 * 1000ll) /* "for about an hour" (EC2 user guide) */
-#define TOKEN_KEPT_MS (24 * 3600 * 1000ll)    /* EC2 API reference, "Ensuring idempotency" */
-#define SWEEP_MAX 500                         /* objects of one sweep: one transaction */
 
 /* A call without a caller; what it would answer is thrown away. */
 struct own_call {
@@ -83,7 +78,10 @@ static int report_run(struct txn *t, void *arg) {
 }
 
 static void report_done(void *arg, int status) {
-    report_free(arg);
+    struct report *r = arg;
+
+    sweep_due(api_sweeper(r->api));
+    report_free(r);
 }
 
 void api_instance_report(struct api *api, const char *instance_id, const char *state,
@@ -99,52 +97,4 @@ void api_instance_report(struct api *api, const char *instance_id, const char *s
         return;
     }
     state_call(api_config(api)->state, report_run, report_done, r);
-}
-
-/* The sweep */
-
-/* The objects of a kind that are over, at most SWEEP_MAX. */
-static size_t find_old(const struct index *ix, enum kind k, bool (*is_old)(const void *, int64_t),
-                       int64_t now, const void **found) {
-    struct cursor cur;
-    size_t n = 0;
-
-    index_each_all(ix, cur, k) {
-        if (n == SWEEP_MAX)
-            break;
-        if (is_old(cur.obj, now))
-            found[n++] = cur.obj;
-    }
-    return n;
-}
-
-static bool token_is_old(const void *obj, int64_t now) {
-    return ((const struct token *)obj)->created + TOKEN_KEPT_MS < now;
-}
-
-static bool instance_is_old(const void *obj, int64_t now) {
-    const struct instance *i = obj;
-
-    return i->state == INSTANCE_TERMINATED && i->terminated + TERMINATED_VISIBLE_MS < now;
-}
-
-static int sweep_run(struct txn *t, void *arg) {
-    const void *found[SWEEP_MAX];
-    int64_t now = time_ms();
-    size_t n = find_old(txn_index(t), KIND_INSTANCE, instance_is_old, now, found);
-
-    for (size_t i = 0; i < n; i++)
-        txn_delete(t, found[i]);
-    n = find_old(txn_index(t), KIND_TOKEN, token_is_old, now, found);
-    for (size_t i = 0; i < n; i++)
-        txn_delete(t, found[i]);
-    return 0;
-}
-
-static void sweep_done(void *arg, int status) {
-    /* What could not be deleted is found again by the next sweep. */
-}
-
-void api_sweep(struct api *api) {
-    state_call(api_config(api)->state, sweep_run, sweep_done, NULL);
 }

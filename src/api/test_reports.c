@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent reports of an instance, and what goes away with time. */
+/* What the agent reports of an instance. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,36 +141,14 @@ static void test_unknown_instances_and_words_are_ignored(void **s) {
     report(id, "failed", NULL);
 }
 
-/* Sets the times that the sweep looks at. */
-static int age(struct call *c, void *arg) {
-    struct instance *i = txn_edit(c->txn, index_get(c->ix, KIND_INSTANCE, calls_scope, arg));
-    struct token *fresh = txn_new(c->txn, KIND_TOKEN, calls_scope, "X/fresh"),
-                 *old = txn_new(c->txn, KIND_TOKEN, calls_scope, "X/old");
+static void test_user_data_goes_when_terminated(void **s) {
+    const char *id = launch("&UserData=YWJj");
 
-    i->terminated -= 2 * 3600 * 1000;
-    fresh->created = c->now - 23 * 3600 * 1000;
-    old->created = c->now - 25 * 3600 * 1000;
-    txn_put(c->txn, i);
-    txn_put(c->txn, fresh);
-    txn_put(c->txn, old);
-    return 0;
-}
-
-static void test_sweep(void **s) {
-    char old[64], recent[64];
-    struct calls_ask a = {.run = age, .arg = old}, b = {.run = nothing};
-
-    strcpy(old, launch(""));
-    report(old, "failed", "");
-    strcpy(recent, launch(""));
-    report(recent, "failed", "");
-    calls_ask(&a);
-    api_sweep(calls_api());
-    calls_ask(&b);
-    assert_null(the(old));
-    assert_non_null(the(recent));
-    assert_null(index_get(calls_index(), KIND_TOKEN, calls_scope, "X/old"));
-    assert_non_null(index_get(calls_index(), KIND_TOKEN, calls_scope, "X/fresh"));
+    assert_int_equal(the(id)->user_data.len, 3);
+    report(id, "running", "");
+    act_on("TerminateInstances", id);
+    report(id, "terminated", "");
+    assert_int_equal(the(id)->user_data.len, 0);
 }
 
 int main(void) {
@@ -180,7 +158,7 @@ int main(void) {
         cmocka_unit_test(test_failure_terminates_with_its_reason),
         cmocka_unit_test(test_its_own_end_stops_it_or_terminates_it),
         cmocka_unit_test(test_unknown_instances_and_words_are_ignored),
-        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_user_data_goes_when_terminated),
     };
 
     return cmocka_run_group_tests_name("reports", tests, calls_setup, calls_teardown);

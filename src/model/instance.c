@@ -31,6 +31,14 @@ const struct network_interface *instance_primary_eni(const struct index *ix,
     return NULL;
 }
 
+size_t instance_bytes(const struct instance *i) {
+    size_t n = 0;
+
+    list_each (struct tag, t, i->tags)
+        n += strlen(t->key) + strlen(t->value) + sizeof(*t);
+    return n;
+}
+
 const char *instance_architecture(void) {
 #ifdef __aarch64__
     return "arm64";

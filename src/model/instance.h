@@ -59,6 +59,8 @@ int instance_state_code(uint8_t state);
 /* The interface with device index 0, or NULL (terminated). */
 const struct network_interface *instance_primary_eni(const struct index *ix,
                                                      const struct instance *i);
+/* About what its tags take, which is most of an instance without user data. */
+size_t instance_bytes(const struct instance *i);
 /* Of the machine this runs on: "x86_64" or "arm64". */
 const char *instance_architecture(void);
 

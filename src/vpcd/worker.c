@@ -42,6 +42,7 @@ struct worker {
     struct publish *publish;
     struct control *control;
     int64_t started;
+    struct event *sweep;
     bool listening, told;
     int exit_status;
 };
@@ -168,6 +169,13 @@ static void on_signal(evutil_socket_t sig, short what, void *arg) {
         stop(w, 0);
 }
 
+static void on_swept(void *arg, bool more) {
+    struct worker *w = arg;
+    const struct timeval pause = {.tv_sec = more ? 0 : SWEEP_SECONDS};
+
+    event_add(w->sweep, &pause); /* in either case, other calls come before */
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg) {
     struct worker *w = arg;
 
@@ -177,7 +185,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg) {
         stop(w, 1);
         return;
     }
-    api_sweep(w->api);
+    api_sweep(w->api, on_swept, w);
 }
 
 static int open_state(struct worker *w) {
@@ -226,7 +234,7 @@ static int open_state(struct worker *w) {
 
 int worker_run(const struct options *o) {
     struct worker w = {.options = o, .started = time_ms()};
-    struct event *signals[2] = {0}, *sweep = NULL;
+    struct event *signals[2] = {0};
     const struct timeval interval = {.tv_sec = SWEEP_SECONDS};
     struct rlimit files;
 
@@ -244,14 +252,14 @@ int worker_run(const struct options *o) {
     }
     signals[0] = evsignal_new(w.base, SIGTERM, on_signal, &w);
     signals[1] = evsignal_new(w.base, SIGINT, on_signal, &w);
-    sweep = event_new(w.base, -1, EV_PERSIST, on_sweep, &w);
-    if (!signals[0] || !signals[1] || !sweep) {
+    w.sweep = event_new(w.base, -1, 0, on_sweep, &w);
+    if (!signals[0] || !signals[1] || !w.sweep) {
         w.exit_status = 1;
         goto out;
     }
     event_add(signals[0], NULL);
     event_add(signals[1], NULL);
-    event_add(sweep, &interval);
+    event_add(w.sweep, &interval);
     keys_start(w.state, o, keys_ready, &w);
     if (!w.exit_status)
         event_base_dispatch(w.base);
@@ -265,8 +273,8 @@ out:
     for (int i = 0; i < 2; i++)
         if (signals[i])
             event_free(signals[i]);
-    if (sweep)
-        event_free(sweep);
+    if (w.sweep)
+        event_free(w.sweep);
     if (w.base)
         event_base_free(w.base);
     return w.exit_status;
