@@ -41,7 +41,7 @@ enum {
     ENI_GROUPS_MAX = 16,        /* groups x rules stay below 1,000 */
     ENIS_MAX = 5000,            /* in a region */
     ADDRESSES_MAX = 100,        /* elastic IPs in a region */
-    INSTANCES_MAX = 1000,       /* in a region, not terminated */
+    INSTANCES_MAX = 1000,       /* of one call; for an account's limit see api.h */
 };
 
 /* vpc.c */

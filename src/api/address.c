@@ -83,6 +83,8 @@ static int allocate_address(struct call *c, const void *params) {
     if (!p->address.family) {
         if (public_ip_allocate(c, a->o.id, &a->public_ip) < 0)
             return -1;
+    } else if (public_ip_take(c) < 0) {
+        return -1;
     } else if (!public_ip_usable(&api_config(c->api)->public_pool, &p->address) ||
                !public_ip_claim(c, &p->address, a->o.id)) {
         return call_error(c, "InvalidAddress.NotFound", "Address '%s' not found.",

@@ -15,6 +15,8 @@
 
 struct api;
 
+#define ACCOUNT_INSTANCES 1000 /* the host has room for 4,096 */
+
 struct api_config {
     struct state *state;
     const char *regions;                    /* comma-separated; NULL: all of AWS's */
@@ -22,6 +24,9 @@ struct api_config {
     struct cidr ipv6_pool;                  /* VPCs get a /56 of it; the first /56 is the host's */
     bool paper;                             /* no agent: instances become running at once */
     unsigned calls_per_second, calls_burst; /* for each account; 0: no limit */
+    /* What an account may have in all regions together; 0: the default. */
+    unsigned account_instances; /* ACCOUNT_INSTANCES */
+    unsigned account_addresses; /* public IPv4: half of the pool, or all of one below 64 */
 };
 
 /* 0 or -EINVAL with a line in `error` (256 bytes). */

@@ -53,6 +53,9 @@ struct call {
     struct optint max_results;
     const char *next_token;
     int64_t now; /* milliseconds */
+    /* How many public addresses the account may still get, once a run asked (public_ip.c). */
+    bool public_counted;
+    int64_t public_left;
     /* The error, once call_error was called: */
     const char *error_code;
     char *error_message;

@@ -39,6 +39,9 @@ int eni_detach(struct call *c, const struct network_interface *eni);
 bool public_ip_usable(const struct cidr *pool, const struct ip *ip);
 /* Takes this address; false when somebody has it. */
 bool public_ip_claim(struct call *c, const struct ip *ip, const char *owner);
+/* How many an account may have, and: it takes one more. AddressLimitExceeded. */
+unsigned public_ip_share(const struct api_config *config);
+int public_ip_take(struct call *c);
 /* One address's association ends; an address given at launch is released. */
 void public_ip_drop(struct call *c, struct eni_address *a);
 /* A public address for the primary private one, as subnets and RunInstances give them. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/actions.h"
+#include "api/instance_ops.h"
 
 struct region_row {
     uint16_t region;
@@ -187,7 +187,7 @@ static int describe_account_attributes(struct call *c, const void *params) {
         {"max-elastic-ips", number[2]}, {"vpc-max-elastic-ips", number[2]},
     };
 
-    snprintf(number[0], sizeof(number[0]), "%d", INSTANCES_MAX);
+    snprintf(number[0], sizeof(number[0]), "%u", instances_limit(api_config(c->api)));
     snprintf(number[1], sizeof(number[1]), "%d", ENI_GROUPS_MAX);
     snprintf(number[2], sizeof(number[2]), "%d", ADDRESSES_MAX);
     xml_open(&c->xml, "accountAttributeSet");

@@ -15,6 +15,8 @@ struct image {
     uint8_t driver;      /* enum instance_driver */
     const char *missing; /* what is not there yet to run it; NULL: it runs */
 };
+/* How many an account may have in all regions together (instance_run.c). */
+unsigned instances_limit(const struct api_config *config);
 /* NULL after InvalidAMIID.NotFound or .Malformed. */
 const struct image *image_find(struct call *c, const char *id);
 

@@ -389,23 +389,32 @@ static int64_t writes_of(const struct launch *l) {
     return n;
 }
 
+unsigned instances_limit(const struct api_config *config) {
+    return config->account_instances ? config->account_instances : ACCOUNT_INSTANCES;
+}
+
 /*
  * How many instances there will be: as many of MaxCount as the quota, one transaction, and the
  * subnets allow.
  */
 static int judge_count(struct call *c, const struct run_instances *p, const struct launch *l,
                        int64_t *ret_count) {
-    int64_t count = p->max, left = INSTANCES_MAX, fit;
+    int64_t limit = instances_limit(api_config(c->api)), count = p->max, left = limit, fit;
     struct cursor cur;
 
-    index_each_in(c->ix, cur, KIND_INSTANCE, c->scope) {
-        left -= ((const struct instance *)cur.obj)->state != INSTANCE_TERMINATED;
+    /* In all regions: one host runs them all. */
+    for (uint16_t region = 1; region <= region_count(); region++) {
+        const struct scope scope = {.account = c->scope.account, .region = region};
+
+        index_each_in(c->ix, cur, KIND_INSTANCE, scope) {
+            left -= ((const struct instance *)cur.obj)->state != INSTANCE_TERMINATED;
+        }
     }
     if (left < p->min)
         return call_error(c, "InstanceLimitExceeded",
                           "You have requested more instances (%lld) than your current instance "
-                          "limit of %d allows.",
-                          (long long)p->min, INSTANCES_MAX);
+                          "limit of %lld, in all regions together, allows.",
+                          (long long)p->min, (long long)limit);
     fit = WRITES_MAX / writes_of(l);
     if (fit < p->min)
         return too_many(c, fit);

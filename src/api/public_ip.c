@@ -8,12 +8,15 @@
  *
  * all in the scope of nobody, as the pool is one for all accounts and regions. The search goes on
  * behind the last address given, round the pool: packets may still be on their way to an address
- * just released, so it is the last to be given out again.
+ * just released, so it is the last to be given out again. An account may have a share of the pool,
+ * over all regions.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/eni.h"
+
+#define POOL_TINY 64 /* a smaller pool is not shared out: the first account may have all of it */
 
 static const struct scope everybody;
 
@@ -53,10 +56,54 @@ static void set_last_given(struct call *c, const struct ip *ip) {
     txn_claim(c->txn, everybody, "public-cursor", ip_format(ip, text));
 }
 
+/* Usable addresses: all but the network's, the host's and the last. */
+unsigned public_ip_share(const struct api_config *config) {
+    uint64_t size = cidr_size(&config->public_pool);
+    uint64_t all = size > 3 ? size - 3 : 0, share = all < POOL_TINY ? all : all / 2;
+
+    return config->account_addresses ? config->account_addresses : (unsigned)share;
+}
+
+/* Elastic addresses, and those given at launch, which are in interfaces only. */
+static int64_t count_public(struct call *c) {
+    struct cursor cur;
+    int64_t n = 0;
+
+    for (uint16_t region = 1; region <= region_count(); region++) {
+        const struct scope scope = {.account = c->scope.account, .region = region};
+
+        index_each_in(c->ix, cur, KIND_ADDRESS, scope) n++;
+        index_each_in(c->ix, cur, KIND_NETWORK_INTERFACE, scope) {
+            list_each (struct eni_address, a,
+                       ((const struct network_interface *)cur.obj)->addresses)
+                n += a->public_ip.family && !a->allocation_id;
+        }
+    }
+    return n;
+}
+
+int public_ip_take(struct call *c) {
+    unsigned share = public_ip_share(api_config(c->api));
+
+    if (!c->public_counted) {
+        c->public_left = (int64_t)share - count_public(c);
+        c->public_counted = true;
+    }
+    if (c->public_left <= 0)
+        return call_error(c, "AddressLimitExceeded",
+                          "The account has reached its limit of %u public IPv4 addresses, elastic "
+                          "ones and those of instances, in all regions together.",
+                          share);
+    c->public_left--;
+    return 0;
+}
+
 int public_ip_allocate(struct call *c, const char *owner, struct ip *ret_ip) {
     const struct cidr *pool = &api_config(c->api)->public_pool;
     struct ip ip = last_given(c, pool), last = cidr_last(pool);
 
+    if (public_ip_take(c) < 0)
+        return -1;
     for (uint64_t i = cidr_size(pool); i > 0; i--) {
         ip = ip_equal(&ip, &last) ? pool->ip : ip_add(&ip, 1);
         if (public_ip_usable(pool, &ip) && public_ip_claim(c, &ip, owner)) {

@@ -34,6 +34,8 @@ enum option_id {
     OPT_TLS_KEY,
     OPT_PLAIN_HTTP,
     OPT_RATE,
+    OPT_ACCOUNT_INSTANCES,
+    OPT_ACCOUNT_ADDRESSES,
     OPT_CONFIG,
     OPT_WORKER,
     OPT_SHARED,
@@ -69,6 +71,10 @@ static const struct {
     {OPT_PLAIN_HTTP, "plain-http", NULL,
      "allow HTTP without TLS on an address that is not loopback"},
     {OPT_RATE, "rate", "N", "calls a second that an account may make (20000; 0: no limit)"},
+    {OPT_ACCOUNT_INSTANCES, "account-instances", "N",
+     "instances that an account may have, in all regions (1000)"},
+    {OPT_ACCOUNT_ADDRESSES, "account-addresses", "N",
+     "public IPv4 addresses that an account may have, in all regions (half of the pool)"},
     {OPT_CONFIG, "config", "FILE", "more options, a line each: NAME = VALUE"},
     {OPT_WORKER, "worker", NULL, NULL},
     {OPT_SHARED, "shared", NULL, NULL},
@@ -168,6 +174,16 @@ static int take(enum option_id id, const char *value, struct options *o) {
         if (int_parse(value, 0, 10000000, &number) < 0)
             return fail("--rate", value, "must be a number of calls a second");
         o->rate = o->burst = (unsigned)number;
+        return 0;
+    case OPT_ACCOUNT_INSTANCES:
+        if (int_parse(value, 1, 10000000, &number) < 0)
+            return fail("--account-instances", value, "must be a number of instances");
+        o->account_instances = (unsigned)number;
+        return 0;
+    case OPT_ACCOUNT_ADDRESSES:
+        if (int_parse(value, 1, 10000000, &number) < 0)
+            return fail("--account-addresses", value, "must be a number of addresses");
+        o->account_addresses = (unsigned)number;
         return 0;
     case OPT_CONFIG:
         return parse_config(value, o);

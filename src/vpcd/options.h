@@ -28,6 +28,7 @@ struct options {
     bool worker;          /* started by the supervisor */
     bool shared;          /* for tests: other workers write to the same database */
     unsigned rate, burst; /* calls a second for each account */
+    unsigned account_instances, account_addresses; /* see api_config */
     bool dump_api;
 };
 

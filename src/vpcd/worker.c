@@ -198,6 +198,8 @@ static int open_state(struct worker *w) {
         .paper = o->no_agent,
         .calls_per_second = o->rate,
         .calls_burst = o->burst,
+        .account_instances = o->account_instances,
+        .account_addresses = o->account_addresses,
     };
     char dir[4200], error[STORE_TEXT] = "";
     int r;

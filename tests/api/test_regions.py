@@ -121,3 +121,52 @@ def test_what_is_not_about_networks_is_empty(ec2):
     assert ec2.describe_key_pairs()["KeyPairs"] == []
     assert ec2.describe_vpc_classic_link()["Vpcs"] == []
     assert ec2.describe_vpc_classic_link_dns_support()["Vpcs"] == []
+
+
+# Limits of an account over all regions
+
+
+def test_instances_are_limited_over_all_regions():
+    keys = [("AKIAA", "secret-a", "100000000001"), ("AKIAB", "secret-b", "100000000002")]
+    server = Vpcd(credentials=keys, options=["--account-instances", "4"]).start()
+    try:
+        here, other = (server.client(*key[:2]) for key in keys)
+        there = server.client(*keys[0][:2], region="eu-west-1")
+        first = here.run_instances(ImageId="ami-netns", MinCount=3, MaxCount=3)["Instances"]
+        assert error_code(there.run_instances, ImageId="ami-netns", MinCount=2, MaxCount=2) == "InstanceLimitExceeded"
+        assert len(there.run_instances(ImageId="ami-netns", MinCount=1, MaxCount=2)["Instances"]) == 1
+        assert error_code(here.run_instances, ImageId="ami-netns", MinCount=1, MaxCount=1) == "InstanceLimitExceeded"
+        assert len(other.run_instances(ImageId="ami-netns", MinCount=4, MaxCount=4)["Instances"]) == 4
+        attribute = here.describe_account_attributes(AttributeNames=["max-instances"])["AccountAttributes"][0]
+        assert attribute["AttributeValues"] == [{"AttributeValue": "4"}]
+        # What was terminated does not count.
+        here.terminate_instances(InstanceIds=[i["InstanceId"] for i in first])
+        assert len(there.run_instances(ImageId="ami-netns", MinCount=3, MaxCount=3)["Instances"]) == 3
+    finally:
+        server.close()
+
+
+def test_public_addresses_are_limited_over_all_regions():
+    keys = [("AKIAA", "secret-a", "100000000001"), ("AKIAB", "secret-b", "100000000002")]
+    server = Vpcd(credentials=keys, options=["--public-pool", "198.51.100.0/25"]).start()
+    try:
+        here, other = (server.client(*key[:2]) for key in keys)
+        there = server.client(*keys[0][:2], region="eu-west-1")
+        # 125 usable ones, of which an account may have 62: 30 elastic, 30 of instances, 2.
+        elastic = [here.allocate_address()["AllocationId"] for _ in range(30)]
+        there.run_instances(ImageId="ami-netns", MinCount=30, MaxCount=30)
+        there.allocate_address()
+        assert error_code(here.run_instances, ImageId="ami-netns", MinCount=2, MaxCount=2) == "AddressLimitExceeded"
+        there.allocate_address()
+        assert error_code(here.allocate_address) == "AddressLimitExceeded"
+        assert error_code(here.allocate_address, Address="198.51.100.120") == "AddressLimitExceeded"
+        # An associated elastic address counts once.
+        instance = here.run_instances(ImageId="ami-netns", MinCount=1, MaxCount=1, NetworkInterfaces=[
+            {"DeviceIndex": 0, "AssociatePublicIpAddress": False}])["Instances"][0]["InstanceId"]
+        here.associate_address(AllocationId=elastic[0], InstanceId=instance)
+        here.release_address(AllocationId=elastic[1])
+        here.allocate_address()
+        assert error_code(there.allocate_address) == "AddressLimitExceeded"
+        other.allocate_address()
+    finally:
+        server.close()
