@@ -22,6 +22,7 @@
 
 /* Part of every pin's name. Raise it when a struct of this file changes. */
 #define MAPS_LAYOUT 1
+#define RULE_LAYOUT 2 /* of the rule_* maps: their sizes count, too */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -34,8 +35,11 @@
 #define MAX_SUBNETS 262144
 #define MAX_ROUTES (1 << 20)
 #define MAX_PUBLICS 262144
-#define MAX_RULE_TABLES 65536
-#define MAX_RULE_ENTRIES (1 << 20) /* each of rule_addrs, rule_ports, rule_sets */
+#define MAX_RULE_TABLES (1 << 18)
+#define MAX_RULE_ENTRIES (1 << 22) /* each of rule_addrs, rule_ports, rule_sets */
+/* Entries of one group set in each of these maps. Beyond, it allows nothing. The tables of one
+ * account in force may take an eighth of each map (rules/room.h). */
+#define RULE_ENTRIES_PER_SET 32768
 #define MAX_FLOWS (1 << 20)
 #define MAX_RING_ENTRIES (1 << 22)
 #define MAX_NUMBERS (1 << 21)

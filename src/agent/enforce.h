@@ -19,8 +19,12 @@ void enforce_free(struct enforce *e);
 void enforce_change(struct enforce *e, const struct index *ix, const struct obj *old,
                     const struct obj *new);
 
-/* The noted changes, or (the first time, `full`, and after any error) everything. 0: in force.
- * Otherwise it was said in the log, and it is tried again by itself. */
+/* The noted changes, or (the first time, `full`, and after any error) everything. 0: in force, or
+ * will be after a short pause, but for what lacks room. Otherwise it was said in the log, and it is
+ * tried again by itself. */
 int enforce_flush(struct enforce *e, const struct index *ix, bool full);
+/* How many sets, route tables, interfaces... are not in force for want of room: each allows nothing
+ * until there is some, and was named in the log. */
+size_t enforce_lacking(const struct enforce *e);
 
 #endif

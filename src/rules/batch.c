@@ -2,7 +2,6 @@
 #include "rules/batch.h"
 
 void batch_free(struct batch *b) {
-    entries_free(&b->tables);
     entries_free(&b->unreachable);
     entries_free(&b->publish);
     entries_free(&b->gone);
@@ -12,8 +11,8 @@ void batch_free(struct batch *b) {
 }
 
 bool batch_failed(const struct batch *b) {
-    return b->tables.failed || b->unreachable.failed || b->publish.failed || b->gone.failed ||
-           b->generations.failed || b->ended.failed || b->later.failed;
+    return b->unreachable.failed || b->publish.failed || b->gone.failed || b->generations.failed ||
+           b->ended.failed || b->later.failed;
 }
 
 void batch_sort(struct batch *b) {
@@ -53,8 +52,7 @@ static int emit_sweep(enum entry_map from, enum entry_map to, enum plan_op_kind 
 int batch_emit(const struct batch *b, bool full, plan_emit_fn *emit, void *data) {
     int r;
 
-    if ((r = batch_emit_all(&b->tables, PLAN_PUT, emit, data)) < 0 ||
-        (r = batch_emit_all(&b->unreachable, PLAN_DELETE, emit, data)) < 0 ||
+    if ((r = batch_emit_all(&b->unreachable, PLAN_DELETE, emit, data)) < 0 ||
         (r = batch_emit_all(&b->publish, PLAN_PUT, emit, data)) < 0 ||
         (r = batch_emit_all(&b->gone, PLAN_DELETE, emit, data)) < 0)
         return r;
@@ -65,7 +63,7 @@ int batch_emit(const struct batch *b, bool full, plan_emit_fn *emit, void *data)
         return r;
     if (full && (r = emit_sweep(ENTRY_VPCS, ENTRY_VPCS, PLAN_SWEEP, emit, data)) < 0)
         return r;
-    if ((r = batch_emit_all(&b->later, PLAN_DELETE_LATER, emit, data)) < 0)
+    if ((r = batch_emit_all(&b->later, PLAN_DROP_LATER, emit, data)) < 0)
         return r;
     return full ? emit_sweep(ENTRY_RULE_TABLES, ENTRY_ROUTES, PLAN_SWEEP_LATER, emit, data) : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One list of operations, gathered whole before the first of them is emitted. The steps, and what
- * an observer sees between them, are told at the head of plan.c. Private to the planner.
+ * One list of operations behind step 1, gathered whole before the first is emitted. The steps, and
+ * what an observer sees between them, are told at the head of plan.c. Private to the planner.
  */
 #ifndef VPCD_RULES_BATCH_H
 #define VPCD_RULES_BATCH_H
@@ -9,13 +9,12 @@
 #include "rules/plan.h"
 
 struct batch {
-    struct entries tables;      /* step 1 */
     struct entries unreachable; /* step 2 */
     struct entries publish;     /* step 3 */
     struct entries gone;        /* step 4 */
     struct entries generations; /* step 5, put */
     struct entries ended;       /* step 5, VPCs that are gone */
-    struct entries later;       /* step 6 */
+    struct entries later;       /* step 6: one of each table, with its number */
 };
 
 void batch_free(struct batch *b);

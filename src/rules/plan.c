@@ -3,12 +3,12 @@
  * Theory of operation.
  *
  * The planner keeps what it published as units (published.h). plan_change() marks units as dirty
- * (depend.h says which); plan_flush() compiles the dirty ones (compile.h), compares them with what
- * is published, and emits the difference. Nothing is emitted before all of it was computed.
+ * (depend.h says which); plan_flush() finds out which of them are used on this host (uses.c),
+ * compiles those (compile.h), compares them with what is published, and emits the difference.
  *
  * A list of operations has this order:
  *
- *   1. new tables     rules and routes, under numbers that nobody names yet: invisible
+ *   1. new tables     rules and routes, under numbers that nobody names yet: invisible (tables.c)
  *   2. unreachable    publics, then addrs, that are gone: nobody finds the interface any more
  *   3. publish        subnets, enis, addrs, publics, in this order: what is named is there before
  *                     its name; an interface is judged by its rules before it can be reached
@@ -29,17 +29,30 @@
  *   - An interface's number of its group set and its own table change in the same update. Rules of
  *     others that name its groups name set numbers. When it moves between sets that existed, they
  *     match it anew at once; when its set is new, its peers learn the number in step 3, one after
- *     another, and until then do not match it: refused for a moment rather than allowed.
+ *     another, and until then do not match it: refused for a moment rather than allowed. For this
+ *     a set's number must not come back with other groups while somebody judges by tables in which
+ *     it has the old ones. The API numbers the sets of a VPC upward and comes back to a number only
+ *     when all 65,535 were used: an agent that was away, or a list that is carried out only now,
+ *     meets a number of then as that set or not at all. (A VPC that had more than 65,535 sets in
+ *     its life has the window that this closes: for the time of one list a peer may match the new
+ *     set by the groups of the old, and a flow that is tracked then goes on.)
  *   - Until step 5 known flows go on by their stored verdict, also those whose rule or address is
- *     gone. A flow computed during steps 2 to 4 carries the older generation, and so is computed
- *     again after step 5: no mixture of old and new outlives the list.
+ *     gone. A flow computed during steps 2 to 4 carries the older generation. After step 5 its path
+ *     is computed again, and its groups are asked again if it is untracked. If it is tracked they
+ *     are not: it was let in by one of the two states above, and goes on like any connection that
+ *     was open before the change.
  *   - Tracked flows survive changes of rules (AWS: "Security group connection tracking"); this is
  *     the data plane's doing, by the two generations: gen_sg for rules and sets, gen_net for
  *     addresses, routes, ACLs, gateways and all else of an interface.
  *
- * When an operation fails in the middle, the planner no longer knows what is in the maps. It then
- * refuses with -ESTALE until plan_full(), which writes everything under new numbers beside the old,
- * publishes it entry by entry as above, and sweeps the rest away. So it is after a restart.
+ * Want of room in the maps, or of an account's share in them, is a matter of one unit: it allows
+ * nothing (a set, a route table) or is not reachable (an address), `problem` is told, and the rest
+ * of the list goes on. plan_retry() tries such units again.
+ *
+ * When an operation fails for another reason, the planner no longer knows what is in the maps. It
+ * then refuses with -ESTALE until plan_full(), which looks what is there: tables that are as they
+ * should be are kept, others written under new numbers; all is published entry by entry as above,
+ * and the rest swept away. So it is after a restart.
  *
  * A key must not be wanted by two objects at once (the API's claims see to that).
  */
@@ -51,16 +64,11 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "rules/batch.h"
+#include "model/account.h"
 #include "rules/compile.h"
-#include "rules/published.h"
+#include "rules/plan_private.h"
 
-struct plan {
-    struct plan_callbacks callbacks;
-    struct published is;
-    uint64_t round; /* of flushes */
-    bool stale;
-};
+#define RETRY_UNITS 16 /* at once */
 
 struct plan *plan_new(const struct plan_callbacks *callbacks) {
     struct plan *p = calloc(1, sizeof(*p));
@@ -70,6 +78,8 @@ struct plan *plan_new(const struct plan_callbacks *callbacks) {
     p->callbacks = *callbacks;
     p->stale = true;
     published_init(&p->is);
+    room_init(&p->room);
+    p->room.share = callbacks->account_entries;
     return p;
 }
 
@@ -77,17 +87,33 @@ void plan_free(struct plan *p) {
     if (!p)
         return;
     published_free(&p->is);
+    room_free(&p->room);
+    held_free(&p->held);
     free(p);
 }
 
-static int mark(void *data, enum unit_kind kind, struct scope scope, const char *id) {
+int plan_mark(void *data, enum unit_kind kind, struct scope scope, const char *id) {
     struct plan *p = data;
     struct unit *u = unit_get(&p->is, kind, scope, id);
 
     if (!u)
         return -ENOMEM;
+    u->changed = true;
     unit_mark(&p->is, u);
     return 0;
+}
+
+bool plan_no_room(int error) {
+    /* A hash map that is full says E2BIG, a trie ENOSPC, the kernel's allocator ENOMEM. */
+    return error == -ENOSPC || error == -E2BIG || error == -ENOMEM;
+}
+
+void plan_lacks(struct plan *p, struct unit *u, const struct obj *o, int error, const char *what) {
+    bool told = u->lacking;
+
+    unit_lacks(&p->is, u, true);
+    if (!told && o && p->callbacks.problem)
+        p->callbacks.problem(p->callbacks.data, o, error, what);
 }
 
 int plan_change(struct plan *p, const struct index *ix, const struct obj *old,
@@ -96,7 +122,7 @@ int plan_change(struct plan *p, const struct index *ix, const struct obj *old,
 
     if (p->stale)
         return 0; /* plan_full() looks at everything */
-    r = depend_on_object(ix, old, new, mark, p);
+    r = depend_on_object(ix, old, new, plan_mark, p);
     if (r < 0)
         p->stale = true;
     return r;
@@ -147,70 +173,6 @@ static struct compile_env env_of(const struct plan *p) {
     return (struct compile_env){.number_of = p->callbacks.number_of,
                                 .on_host = p->callbacks.on_host,
                                 .data = p->callbacks.data};
-}
-
-/* Rules or routes as they should be, under the table number 0. */
-static int compile_table(struct plan *p, const struct index *ix, const struct obj *o,
-                         struct entries *out) {
-    struct compile_env env = env_of(p);
-    int r;
-
-    if (o->kind == KIND_ROUTE_TABLE)
-        return compile_routes(ix, &env, (const struct route_table *)o, 0, out);
-    r = compile_rules(ix, (const struct sgset *)o, 0, out);
-    if (r == -E2BIG) {
-        entries_free(out);
-        if (p->callbacks.problem)
-            p->callbacks.problem(p->callbacks.data, o, r,
-                                 "more rules in a direction than the data plane holds: nothing is "
-                                 "allowed");
-        r = 0;
-    }
-    return r;
-}
-
-static void add_table(struct entries *to, const struct entries *from, uint32_t table) {
-    for (size_t i = 0; i < from->n; i++) {
-        struct entry e = from->e[i];
-
-        entry_set_table(&e, table);
-        entries_add(to, e.map, e.key, e.value);
-    }
-}
-
-static int table_number(struct plan *p, struct unit *u, uint32_t table) {
-    struct entry e = {.map = ENTRY_MAPS};
-
-    while (!LIST_EMPTY(&u->slots)) /* the old number */
-        slot_drop(&p->is, LIST_FIRST(&u->slots));
-    u->table = table;
-    memcpy(e.key, &table, sizeof(table));
-    return !table || slot_add(&p->is, u, &e) ? 0 : -ENOMEM;
-}
-
-/* A unit with a table: when its content changed it gets a new number, and those who name it are
- * compiled too. */
-static int flush_table(struct plan *p, const struct index *ix, struct unit *u, struct batch *b) {
-    const struct obj *o = index_get(ix, unit_object_kind(u->kind), u->scope, u->id);
-    _entries_ struct entries now = ENTRIES_INIT;
-    uint32_t table = 0;
-    int r = o ? compile_table(p, ix, o, &now) : 0;
-
-    if (r < 0)
-        return r;
-    entries_sort(&now);
-    if (o && u->table && entries_equal(&now, &u->under))
-        return 0;
-    add_table(&b->later, &u->under, u->table);
-    if (o && (r = p->callbacks.table_new(p->callbacks.data, &table)) < 0)
-        return r;
-    if ((r = table_number(p, u, table)) < 0)
-        return r;
-    entries_free(&u->under);
-    u->under = now;
-    now = ENTRIES_INIT;
-    add_table(&b->tables, &u->under, table);
-    return o ? depend_on_table(ix, o, mark, p) : 0;
 }
 
 static uint32_t table_of(const struct plan *p, enum unit_kind kind, struct scope scope,
@@ -278,7 +240,8 @@ static int flush_direct(struct plan *p, const struct index *ix, struct unit *u, 
     _entries_ struct entries now = ENTRIES_INIT;
     int r;
 
-    if (!o)
+    unit_lacks(&p->is, u, false); /* until it is seen to */
+    if (!o || (u->kind == UNIT_SUBNET && !u->users))
         return 0;
     r = compile_direct(p, ix, o, &now);
     if (r == 0 && !str_set(&u->vpc_id, vpc_of(o)))
@@ -317,6 +280,7 @@ static int flush_vpc(struct plan *p, const struct index *ix, struct unit *u, str
     struct entry e = {.map = ENTRY_VPCS};
     int r;
 
+    unit_lacks(&p->is, u, false);
     if (!o) {
         if (s) {
             entries_add(&b->ended, s->e.map, s->e.key, s->e.value);
@@ -354,20 +318,35 @@ static int flush_vpc(struct plan *p, const struct index *ix, struct unit *u, str
     return 0;
 }
 
-/* Units are compiled before those that name them. */
-static int gather(struct plan *p, const struct index *ix, struct batch *b) {
-    static const enum unit_kind tables[] = {UNIT_RULES, UNIT_ROUTES};
-    static const enum unit_kind direct[] = {UNIT_SUBNET, UNIT_ENI};
-    struct unit *u, *next;
-    int r = 0;
+/* Nothing of it is in the maps, and nobody needs it: its object is gone, or not used here. */
+static bool is_idle(const struct unit *u) {
+    return LIST_EMPTY(&u->slots) && !u->users && !u->uses[0] && !u->uses[1] && !u->lacking;
+}
 
-    p->round++;
-    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        TAILQ_FOREACH (u, &p->is.dirty[tables[i]], queue) {
-            if ((r = flush_table(p, ix, u, b)) < 0)
-                return r;
+static void settle(struct plan *p) {
+    struct unit *u, *next;
+
+    for (int k = 0; k < UNIT_KINDS; k++) {
+        for (u = TAILQ_FIRST(&p->is.dirty[k]); u; u = next) {
+            next = TAILQ_NEXT(u, queue);
+            unit_clean(&p->is, u);
+            u->changed = false;
+            u->candidate = 0;
+            if (is_idle(u))
+                unit_drop(&p->is, u);
         }
     }
+}
+
+/* Units are compiled before those that name them. */
+static int gather(struct plan *p, const struct index *ix, struct batch *b) {
+    static const enum unit_kind direct[] = {UNIT_SUBNET, UNIT_ENI};
+    struct unit *u;
+    int r;
+
+    p->round++;
+    if ((r = uses_flush(p, ix)) < 0 || (r = tables_flush(p, ix, b)) < 0)
+        return r;
     for (size_t i = 0; i < ARRAY_SIZE(direct); i++) {
         TAILQ_FOREACH (u, &p->is.dirty[direct[i]], queue) {
             if ((r = flush_direct(p, ix, u, b)) < 0)
@@ -384,29 +363,66 @@ static int gather(struct plan *p, const struct index *ix, struct batch *b) {
         if ((r = flush_vpc(p, ix, u, b)) < 0)
             return r;
     }
-    for (int k = 0; k < UNIT_KINDS; k++) {
-        for (u = TAILQ_FIRST(&p->is.dirty[k]); u; u = next) {
-            next = TAILQ_NEXT(u, queue);
-            unit_clean(&p->is, u);
-            if (LIST_EMPTY(&u->slots)) /* its object is gone, or compiles to nothing */
-                unit_drop(&p->is, u);
-        }
-    }
+    settle(p);
     batch_sort(b);
     return batch_failed(b) ? -ENOMEM : 0;
+}
+
+struct direct {
+    struct plan *p;
+    const struct index *ix;
+};
+
+/* An entry of a direct map that finds no room is not there; its unit tries again. */
+static int emit_direct(void *data, const struct plan_op *op) {
+    struct direct *d = data;
+    struct plan *p = d->p;
+    int r = p->emit(p->emit_data, op);
+    struct slot *s;
+    struct unit *u;
+
+    if (op->kind != PLAN_PUT || !plan_no_room(r))
+        return r;
+    s = slot_find(&p->is, op->map, op->key);
+    if (!s)
+        return r;
+    u = s->owner;
+    slot_drop(&p->is, s);
+    u->want = (struct room_count){0};
+    plan_lacks(p, u, index_get(d->ix, unit_object_kind(u->kind), u->scope, u->id), r,
+               "the data plane has no room");
+    return 0;
+}
+
+static uint32_t number_at(const struct entry *e) {
+    uint32_t number;
+
+    memcpy(&number, e->key, sizeof(number));
+    return number;
 }
 
 static int flush(struct plan *p, const struct index *ix, bool full, plan_emit_fn *emit,
                  void *data) {
     struct batch b __attribute__((cleanup(batch_free))) = {0};
+    struct direct d = {p, ix};
     int r;
 
     p->stale = true;
+    p->emit = emit;
+    p->emit_data = data;
     r = gather(p, ix, &b);
     if (r == 0)
-        r = batch_emit(&b, full, emit, data);
-    if (r == 0)
+        r = batch_emit(&b, full, emit_direct, &d);
+    if (r == 0) {
         p->stale = false;
+        return 0;
+    }
+    for (size_t i = 0; i < b.later.n; i++) { /* plan_full() sweeps them away */
+        struct room_retired *t = room_find(&p->room, number_at(&b.later.e[i]));
+
+        if (t)
+            room_drop(&p->room, t);
+    }
     return r;
 }
 
@@ -421,6 +437,9 @@ static void forget(struct plan *p, const struct index *ix) {
     for (u = published_first(&p->is); u; u = next) {
         next = published_next(u);
         unit_clean(&p->is, u);
+        unit_lacks(&p->is, u, false);
+        if (u->table)
+            room_give(&p->room, u->scope.account, &u->under);
         if (u->kind != UNIT_VPC || !index_get(ix, KIND_VPC, u->scope, u->id)) {
             unit_drop(&p->is, u);
             continue;
@@ -430,29 +449,82 @@ static void forget(struct plan *p, const struct index *ix) {
     }
 }
 
+static void add_table(struct entries *to, const struct entries *from, uint32_t table) {
+    for (size_t i = 0; i < from->n; i++) {
+        struct entry e = from->e[i];
+
+        entry_set_table(&e, table);
+        entries_add(to, e.map, e.key, e.value);
+    }
+}
+
 int plan_full(struct plan *p, const struct index *ix, plan_emit_fn *emit, void *data) {
     struct cursor c;
     int r = 0;
 
     p->stale = true;
     forget(p, ix);
+    if ((r = held_read(&p->held, &p->callbacks)) < 0)
+        return r;
     for (enum unit_kind k = 0; k < UNIT_KINDS; k++) {
         index_each_all(ix, c, unit_object_kind(k)) {
             const struct obj *o = c.obj;
 
-            if ((r = mark(p, k, o->scope, o->id)) < 0)
+            if ((r = plan_mark(p, k, o->scope, o->id)) < 0)
                 return r;
         }
     }
-    return flush(p, ix, true, emit, data);
+    r = flush(p, ix, true, emit, data);
+    held_free(&p->held);
+    return r;
+}
+
+int plan_drop(struct plan *p, uint32_t table, plan_emit_fn *emit, void *data) {
+    struct room_retired *t = room_find(&p->room, table);
+    _entries_ struct entries es = ENTRIES_INIT;
+    int r;
+
+    if (!t)
+        return 0; /* plan_full() came between, and sweeps */
+    add_table(&es, &t->under, table);
+    if (es.failed)
+        return -ENOMEM;
+    r = batch_emit_all(&es, PLAN_DELETE, emit, data);
+    if (r == 0)
+        room_drop(&p->room, t);
+    return r;
+}
+
+size_t plan_lacking(const struct plan *p) {
+    return p->is.n_lacking;
+}
+
+size_t plan_retry(struct plan *p) {
+    struct unit *u;
+    size_t n = 0;
+
+    if (p->stale)
+        return 0;
+    TAILQ_FOREACH (u, &p->is.lacking, lacks) {
+        if (n == RETRY_UNITS)
+            break;
+        if (u->dirty || !room_fits(&p->room, u->scope.account, &u->want, &u->under))
+            continue;
+        u->changed = true;
+        unit_mark(&p->is, u);
+        n++;
+    }
+    return n;
 }
 
 bool plan_owns(const struct plan *p, enum entry_map map, const void *key) {
     const struct entry_map_info *info = entry_map_info(map);
+    uint32_t table;
 
     if (info->direct)
         return slot_find(&p->is, map, key);
-    return slot_find(&p->is, ENTRY_MAPS, (const char *)key + info->table_at);
+    memcpy(&table, (const char *)key + info->table_at, sizeof(table));
+    return slot_find(&p->is, ENTRY_MAPS, &table) || room_find(&p->room, table);
 }
 
 int plan_each(const struct plan *p, plan_emit_fn *fn, void *data) {

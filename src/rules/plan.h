@@ -37,18 +37,30 @@ struct plan_callbacks {
     /* Whether the instance to which the interface is attached runs on this host; asked for attached
      * interfaces only. An interface elsewhere has no entries. NULL: all are here. */
     bool (*on_host)(void *data, const struct index *ix, const struct network_interface *eni);
-    /* An object that cannot be put into force as it stands; the safe side is in force instead: a
-     * group set with more rules than the data plane holds (-E2BIG) allows nothing. May be NULL. */
+    /* For plan_full(), to keep what is there: calls `fn` for each entry of the map until it returns
+     * other than 0, and returns that; the value under a key, or -ENOENT. NULL: nothing is kept. */
+    int (*each)(void *data, enum entry_map map,
+                int (*fn)(const void *key, const void *value, void *arg), void *arg);
+    int (*get)(void *data, enum entry_map map, const void *key, void *ret_value);
+    /* A map is full: carries out at once the deletions that wait and whose time has come. Whether
+     * there were some. May be NULL. */
+    bool (*reclaim)(void *data);
+    /* An object that cannot be put into force as it stands; the safe side is in force instead. A
+     * group set with more rules than the data plane holds for one (-E2BIG), that finds no room
+     * (-ENOSPC, -E2BIG, -ENOMEM) or whose account took its share (-EDQUOT) allows nothing. Told
+     * once for each time that room lacks. May be NULL. */
     void (*problem)(void *data, const struct obj *o, int error, const char *what);
+    /* Limits; 0: as docs/RULES.md says. Entries of one set, and of one account, in each map. */
+    size_t set_entries, account_entries;
     void *data;
 };
 
 enum plan_op_kind {
     PLAN_PUT = 1,
     PLAN_DELETE, /* the key may be gone already */
-    /* The same, but not before a grace period (5 s) after the last operation of its list. Its
-     * table number is never used again, so it does not matter what happens in between. */
-    PLAN_DELETE_LATER,
+    /* A table that nobody names any more (`key` is its number): plan_drop(), but not before a grace
+     * period (5 s) after the last operation of its list. */
+    PLAN_DROP_LATER,
     /* Of plan_full() only: delete every key of the map for which plan_owns() is false. Now, or
      * after the grace period (plan_owns() is to be asked then, not before). */
     PLAN_SWEEP,
@@ -62,7 +74,9 @@ struct plan_op {
 };
 
 /* Carries one operation out (or queues it); what it points to is valid during the call. A negative
- * value ends the list: the function that emits returns it, and wants plan_full() next. */
+ * value ends the list: the function that emits returns it, and wants plan_full() next. Not so for a
+ * PLAN_PUT that finds no room (-ENOSPC, -E2BIG, -ENOMEM): the unit that it belongs to does without,
+ * and the list goes on. */
 typedef int plan_emit_fn(void *data, const struct plan_op *op);
 
 /* NULL when memory is short. The callbacks are copied. */
@@ -81,12 +95,21 @@ int plan_change(struct plan *p, const struct index *ix, const struct obj *old,
  * callback, -ENOMEM; -ESTALE when plan_full() is wanted (never called, or an earlier error). */
 int plan_flush(struct plan *p, const struct index *ix, plan_emit_fn *emit, void *data);
 
-/* Forgets what was published and emits everything that should exist, under new table numbers, and
+/* Deletes a table whose grace period is over. 0 or -errno. */
+int plan_drop(struct plan *p, uint32_t table, plan_emit_fn *emit, void *data);
+
+/* How many units are not in force for want of room. */
+size_t plan_lacking(const struct plan *p);
+/* Marks some of them, for the next plan_flush() to try again: for a moment when room may have come,
+ * after plan_drop() or some time. How many. */
+size_t plan_retry(struct plan *p);
+
+/* Forgets what was published and emits everything that should exist, and
  * the sweeps that delete the rest. Changes noted before need no flush after. 0 or -errno; it may be
  * called again. */
 int plan_full(struct plan *p, const struct index *ix, plan_emit_fn *emit, void *data);
 
-/* Whether the map should have an entry with this key. */
+/* Whether the map should have an entry with this key, or has it until its table's grace is over. */
 bool plan_owns(const struct plan *p, enum entry_map map, const void *key);
 
 /* Everything that should exist now, as PLAN_PUT, in no particular order (for tests and `status`).*/

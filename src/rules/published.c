@@ -34,6 +34,7 @@ void published_init(struct published *p) {
     RB_INIT(&p->units);
     for (int i = 0; i < UNIT_KINDS; i++)
         TAILQ_INIT(&p->dirty[i]);
+    TAILQ_INIT(&p->lacking);
 }
 
 void published_free(struct published *p) {
@@ -84,8 +85,10 @@ struct unit *unit_get(struct published *p, enum unit_kind kind, struct scope sco
 void unit_drop(struct published *p, struct unit *u) {
     while (!LIST_EMPTY(&u->slots))
         slot_drop(p, LIST_FIRST(&u->slots));
+    unit_lacks(p, u, false);
     RB_REMOVE(unit_tree, &p->units, u);
     entries_free(&u->under);
+    entries_free(&u->next);
     free(u->vpc_id);
     free(u->id);
     free(u);
@@ -103,6 +106,18 @@ void unit_clean(struct published *p, struct unit *u) {
         return;
     u->dirty = false;
     TAILQ_REMOVE(&p->dirty[u->kind], u, queue);
+}
+
+void unit_lacks(struct published *p, struct unit *u, bool lacking) {
+    if (u->lacking) {
+        TAILQ_REMOVE(&p->lacking, u, lacks);
+        p->n_lacking--;
+    }
+    u->lacking = lacking;
+    if (lacking) {
+        TAILQ_INSERT_TAIL(&p->lacking, u, lacks);
+        p->n_lacking++;
+    }
 }
 
 struct slot *slot_find(const struct published *p, enum entry_map map, const void *key) {

@@ -15,6 +15,7 @@
 #include "abi/maps.h"
 #include "rules/depend.h"
 #include "rules/entry.h"
+#include "rules/room.h"
 
 /* A key that exists: of a direct map, or (map ENTRY_MAPS) a table number that is in use. */
 struct slot {
@@ -34,9 +35,22 @@ struct unit {
     char *id;
     char *vpc_id; /* whose generation its entries count for; NULL before it was compiled */
     bool dirty;
+    bool changed; /* its content, not only who uses it */
+    /*
+     * Who is used: an interface that is plugged in on this host uses its group set and its subnet,
+     * a subnet with such interfaces its route table. What nobody uses has no entries.
+     */
+    struct unit *uses[2];
+    uint32_t users;
+    /* Not in force as it should be: the data plane, or the account's share of it, has no room. */
+    TAILQ_ENTRY(unit) lacks;
+    bool lacking;
+    struct room_count want;
     /* UNIT_RULES, UNIT_ROUTES */
     uint32_t table;       /* 0: none */
     struct entries under; /* what is under that number, sorted, written with the number 0 */
+    struct entries next;  /* during a flush: what should be */
+    uint32_t candidate;   /* during plan_full(): the number that the maps have for it */
     /* UNIT_VPC */
     struct vpc_value generations;
     uint32_t number;
@@ -52,6 +66,8 @@ struct published {
     struct slot_tree slots;
     struct unit_tree units;
     struct unit_queue dirty[UNIT_KINDS];
+    struct unit_queue lacking; /* that lacked room longest first */
+    size_t n_lacking;
 };
 
 void published_init(struct published *p);
@@ -65,10 +81,13 @@ struct unit *unit_find(const struct published *p, enum unit_kind kind, struct sc
                        const char *id);
 /* Finds or makes it; NULL when memory is short. */
 struct unit *unit_get(struct published *p, enum unit_kind kind, struct scope scope, const char *id);
-/* Frees it with its slots. It must not be dirty. */
+/* Frees it with its slots. It must not be dirty, and nobody may use it. */
 void unit_drop(struct published *p, struct unit *u);
 void unit_mark(struct published *p, struct unit *u);
 void unit_clean(struct published *p, struct unit *u); /* the reverse of unit_mark */
+
+/* Enters the queue of those that lack room, at its end, or leaves it. */
+void unit_lacks(struct published *p, struct unit *u, bool lacking);
 
 struct slot *slot_find(const struct published *p, enum entry_map map, const void *key);
 /* A new slot of this owner, or NULL; the key must not exist. */

@@ -2,6 +2,7 @@
 #include "rules/test_maps.h"
 #include "rules/test_world.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,33 @@ static struct vpc_value vpc_now(void *data, uint32_t vpc) {
     return v ? *v : (struct vpc_value){0};
 }
 
+static int each(void *data, enum entry_map map,
+                int (*fn)(const void *key, const void *value, void *arg), void *arg) {
+    const struct test_maps *m = data;
+    int r = 0;
+
+    for (size_t i = 0; i < m->all.n && r == 0; i++)
+        if (m->all.e[i].map == map)
+            r = fn(m->all.e[i].key, m->all.e[i].value, arg);
+    return r;
+}
+
+static int get(void *data, enum entry_map map, const void *key, void *ret_value) {
+    const void *value = test_maps_find(data, map, key);
+
+    if (!value)
+        return -ENOENT;
+    memcpy(ret_value, value, entry_map_info(map)->value_len);
+    return 0;
+}
+
+static void problem(void *data, const struct obj *o, int error, const char *what) {
+    struct test_maps *m = data;
+
+    m->n_problems++;
+    m->problem = error;
+}
+
 void test_maps_init(struct test_maps *m, struct test_numbers *numbers) {
     *m = (struct test_maps){.numbers = numbers};
     test_maps_restart(m);
@@ -52,6 +80,10 @@ void test_maps_restart(struct test_maps *m) {
                                              .table_new = table_new,
                                              .vpc_now = vpc_now,
                                              .on_host = world_on_host,
+                                             .each = each,
+                                             .get = get,
+                                             .problem = problem,
+                                             .account_entries = m->account_entries,
                                              .data = m};
 
     plan_free(m->plan);
@@ -79,6 +111,14 @@ const void *test_maps_find(const struct test_maps *m, enum entry_map map, const 
     struct entry *e = find(m, map, key);
 
     return e ? e->value : NULL;
+}
+
+size_t test_maps_count(const struct test_maps *m, enum entry_map map) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->all.n; i++)
+        n += m->all.e[i].map == map;
+    return n;
 }
 
 static bool bits_match(const uint8_t *a, const uint8_t *b, uint32_t bits) {
@@ -123,6 +163,7 @@ static void sweep(struct test_maps *m, enum entry_map map) {
 int test_maps_emit(void *data, const struct plan_op *op) {
     struct test_maps *m = data;
     static const uint8_t none[ENTRY_KEY_MAX];
+    uint8_t number[ENTRY_KEY_MAX] = {0};
     struct entry *e;
 
     if (m->watch)
@@ -132,16 +173,20 @@ int test_maps_emit(void *data, const struct plan_op *op) {
     case PLAN_PUT:
         /* Nothing under a table's number is put twice; test_plan would see it. */
         e = entry_map_info(op->map)->direct ? find(m, op->map, op->key) : NULL;
+        m->puts[op->map]++;
         if (e)
             memcpy(e->value, op->value, entry_map_info(op->map)->value_len);
+        else if (m->capacity[op->map] && test_maps_count(m, op->map) >= m->capacity[op->map])
+            return -ENOSPC;
         else
             entries_add(&m->all, op->map, op->key, op->value);
         return 0;
     case PLAN_DELETE:
         drop(m, find(m, op->map, op->key));
         return 0;
-    case PLAN_DELETE_LATER:
-        entries_add(&m->later, op->map, op->key, (uint8_t[ENTRY_VALUE_MAX]){1});
+    case PLAN_DROP_LATER:
+        memcpy(number, op->key, sizeof(uint32_t));
+        entries_add(&m->later, op->map, number, (uint8_t[ENTRY_VALUE_MAX]){1});
         return 0;
     case PLAN_SWEEP:
         sweep(m, op->map);
@@ -153,12 +198,19 @@ int test_maps_emit(void *data, const struct plan_op *op) {
     return -1;
 }
 
+static uint32_t entry_number(const struct entry *e) {
+    uint32_t table;
+
+    memcpy(&table, e->key, sizeof(table));
+    return table;
+}
+
 void test_maps_grace(struct test_maps *m) {
     for (size_t i = 0; i < m->later.n; i++) {
         const struct entry *e = &m->later.e[i];
 
         if (e->value[0])
-            drop(m, find(m, e->map, e->key));
+            plan_drop(m->plan, entry_number(e), test_maps_emit, m);
         else
             sweep(m, e->map);
     }

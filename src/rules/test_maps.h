@@ -26,6 +26,11 @@ struct test_maps {
     struct plan *plan; /* of test_plan_new() */
     struct entries later;
     size_t n_ops;
+    size_t capacity[ENTRY_MAPS]; /* 0: without end */
+    size_t puts[ENTRY_MAPS];
+    size_t account_entries; /* as in plan_callbacks; for test_maps_restart() */
+    size_t n_problems;
+    int problem; /* the last one */
     /* When set, called before each operation is carried out. */
     void (*watch)(struct test_maps *m, const struct plan_op *op);
     void *watch_data;
@@ -43,6 +48,7 @@ void test_maps_free(struct test_maps *m);
 int test_maps_emit(void *data, const struct plan_op *op);
 void test_maps_grace(struct test_maps *m);
 
+size_t test_maps_count(const struct test_maps *m, enum entry_map map);
 const void *test_maps_find(const struct test_maps *m, enum entry_map map, const void *key);
 /* The longest prefix that matches; the key's first member is its length, of the bits behind it. */
 const void *test_maps_longest(const struct test_maps *m, enum entry_map map, const void *key);

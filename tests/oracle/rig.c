@@ -85,6 +85,7 @@ static int sweep(struct rig *g, enum entry_map map) {
 
 static int emit(void *data, const struct plan_op *op) {
     static const uint8_t none[ENTRY_KEY_MAX];
+    uint8_t number[ENTRY_KEY_MAX] = {0};
     struct rig *g = data;
 
     switch (op->kind) {
@@ -94,8 +95,9 @@ static int emit(void *data, const struct plan_op *op) {
         return dataplane_del(g->dp, map_of[op->map], op->key);
     case PLAN_SWEEP:
         return sweep(g, op->map);
-    case PLAN_DELETE_LATER:
-        entries_add(&g->later, op->map, op->key, (uint8_t[ENTRY_VALUE_MAX]){1});
+    case PLAN_DROP_LATER:
+        memcpy(number, op->key, sizeof(uint32_t));
+        entries_add(&g->later, op->map, number, (uint8_t[ENTRY_VALUE_MAX]){1});
         return 0;
     case PLAN_SWEEP_LATER:
         entries_add(&g->later, op->map, none, (uint8_t[ENTRY_VALUE_MAX]){0});
@@ -108,9 +110,11 @@ static int emit(void *data, const struct plan_op *op) {
 static void carry_out_later(struct rig *g) {
     for (size_t i = 0; i < g->later.n; i++) {
         const struct entry *e = &g->later.e[i];
+        uint32_t table;
 
+        memcpy(&table, e->key, sizeof(table));
         if (e->value[0])
-            must(dataplane_del(g->dp, map_of[e->map], e->key));
+            must(plan_drop(g->plan, table, emit, g));
         else
             must(sweep(g, e->map));
     }

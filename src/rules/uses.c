@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who uses what. Interfaces that are plugged in on this host are few, bounded by its instances;
+ * those that exist are not. So all begins at them: what none of them needs is not compiled, and an
+ * account that makes groups, sets and interfaces without running instances costs the data plane
+ * nothing.
+ */
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "model/account.h"
+#include "model/route_table.h"
+#include "model/vpc.h"
+#include "rules/plan_private.h"
+
+static void use(struct plan *p, struct unit **slot, struct unit *now) {
+    struct unit *before = *slot;
+
+    if (before == now)
+        return;
+    *slot = now;
+    if (before && --before->users == 0)
+        unit_mark(&p->is, before);
+    if (now && now->users++ == 0) {
+        now->changed = true;
+        unit_mark(&p->is, now);
+    }
+}
+
+/* What the maps have for a unit now, of the entry that names it. */
+static void note_candidate(struct plan *p, enum entry_map map, enum number_kind kind,
+                           const char *id, struct unit *named) {
+    _Alignas(8) uint8_t value[ENTRY_VALUE_MAX];
+    uint32_t number;
+
+    if (!p->held.n || !named || named->candidate ||
+        p->callbacks.number_of(p->callbacks.data, kind, id, &number) < 0 ||
+        p->callbacks.get(p->callbacks.data, map, &number, value) < 0)
+        return;
+    named->candidate = map == ENTRY_ENIS
+                           ? ((const struct eni_value *)(const void *)value)->sg_table
+                           : ((const struct subnet_value *)(const void *)value)->route_table;
+}
+
+static int use_of_eni(struct plan *p, const struct index *ix, struct unit *u) {
+    const struct network_interface *eni = index_get(ix, KIND_NETWORK_INTERFACE, u->scope, u->id);
+    struct unit *set = NULL, *subnet = NULL;
+    char id[ID_MAX + 1];
+
+    if (eni && eni->instance_id &&
+        (!p->callbacks.on_host || p->callbacks.on_host(p->callbacks.data, ix, eni))) {
+        set = unit_get(&p->is, UNIT_RULES, u->scope, sgset_id(eni->vpc_id, eni->sgset, id));
+        subnet = unit_get(&p->is, UNIT_SUBNET, u->scope, eni->subnet_id);
+        if (!set || !subnet)
+            return -ENOMEM;
+        note_candidate(p, ENTRY_ENIS, NUMBER_ENI, u->id, set);
+    }
+    use(p, &u->uses[0], set);
+    use(p, &u->uses[1], subnet);
+    return 0;
+}
+
+static int use_of_subnet(struct plan *p, const struct index *ix, struct unit *u) {
+    const struct subnet *s = u->users ? index_get(ix, KIND_SUBNET, u->scope, u->id) : NULL;
+    const struct route_table *t = s ? route_table_of_subnet(ix, s->vpc_id, s->o.id) : NULL;
+    struct unit *routes = NULL;
+
+    if (t) {
+        routes = unit_get(&p->is, UNIT_ROUTES, t->o.scope, t->o.id);
+        if (!routes)
+            return -ENOMEM;
+        note_candidate(p, ENTRY_SUBNETS, NUMBER_SUBNET, u->id, routes);
+    }
+    use(p, &u->uses[0], routes);
+    return 0;
+}
+
+int uses_flush(struct plan *p, const struct index *ix) {
+    struct unit *u;
+    int r;
+
+    TAILQ_FOREACH (u, &p->is.dirty[UNIT_ENI], queue) {
+        if ((r = use_of_eni(p, ix, u)) < 0)
+            return r;
+    }
+    TAILQ_FOREACH (u, &p->is.dirty[UNIT_SUBNET], queue) {
+        if ((r = use_of_subnet(p, ix, u)) < 0)
+            return r;
+    }
+    return 0;
+}
