@@ -7,6 +7,7 @@
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,18 +22,23 @@ struct control {
     control_fn *fn;
     void *arg;
     int clients;
+    LIST_HEAD(, control_call) calls;
 };
 
 /* A connection: one request, one answer, the end. */
 struct control_call {
-    struct control *control;
+    struct control *control; /* NULL: it was closed while the answer was due */
+    LIST_ENTRY(control_call) link;
     struct bufferevent *bev;
     bool asked; /* the answer is due: the call lives until then, whether the client does or not */
     bool gone;
 };
 
 static void call_free(struct control_call *call) {
-    call->control->clients--;
+    if (call->control) {
+        call->control->clients--;
+        LIST_REMOVE(call, link);
+    }
     bufferevent_free(call->bev);
     free(call);
 }
@@ -56,7 +62,7 @@ void control_reply(void *arg, json_t *answer) {
 
     json_decref(answer);
     call->asked = false;
-    if (call->gone) {
+    if (call->gone || !call->control) {
         free(text);
         call_free(call);
         return;
@@ -109,6 +115,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
         return;
     }
     c->clients++;
+    LIST_INSERT_HEAD(&c->calls, call, link);
     bufferevent_setcb(call->bev, on_read, NULL, on_event, call);
     bufferevent_set_timeouts(call->bev, &limit, &limit);
     bufferevent_enable(call->bev, EV_READ);
@@ -139,8 +146,21 @@ int control_new(struct event_base *base, const char *path, control_fn *fn, void 
 }
 
 void control_free(struct control *c) {
+    struct control_call *call, *next;
+
     if (!c)
         return;
     evconnlistener_free(c->listener);
+    for (call = LIST_FIRST(&c->calls); call; call = next) {
+        next = LIST_NEXT(call, link);
+        if (!call->asked) {
+            call_free(call);
+            continue;
+        }
+        /* The call on the state still has to answer it. */
+        LIST_REMOVE(call, link);
+        bufferevent_disable(call->bev, EV_READ | EV_WRITE);
+        call->control = NULL;
+    }
     free(c);
 }

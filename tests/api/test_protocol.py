@@ -2,7 +2,9 @@
 """The Query protocol: signatures, error documents, and what all calls share (EC2 API reference, "Query requests",
 "Error codes", "Ensuring idempotency", "Pagination"; IAM user guide, "Signature Version 4")."""
 import datetime
+import os
 import re
+import socket
 import unittest.mock
 import urllib.parse
 
@@ -620,7 +622,6 @@ def test_too_many_calls_are_throttled_for_that_account_alone():
 
 
 def test_filters_have_a_budget(account):
-    from conftest import error, make_group, make_vpc
     ec2, vpc = account.ec2, make_vpc(account.ec2)
     for i in range(20):
         group = make_group(ec2, vpc, f"{i:03}" + "a" * 252)
@@ -638,7 +639,6 @@ def test_filters_have_a_budget(account):
 
 
 def test_filters_by_the_index_find_the_same_in_the_same_order(account):
-    from conftest import make_subnet, make_vpc
     ec2 = account.ec2
     vpcs = [make_vpc(ec2) for _ in range(4)]
     for vpc in vpcs:
@@ -661,3 +661,23 @@ def test_filters_by_the_index_find_the_same_in_the_same_order(account):
     # A second filter is judged besides, whichever has the index.
     both = by_vpc(*vpcs) + [{"Name": "cidr-block", "Values": ["10.0.1.0/24"]}]
     assert len(subnets(Filters=both)) == 4 and subnets(Filters=both) == subnets(Filters=both[::-1])
+
+
+# vpcctl's socket
+
+
+def test_vpcd_ends_in_order_while_vpcctl_is_connected():
+    server = Vpcd(credentials=[("AKIAA", "secret-a", "100000000001")]).start()
+    path = os.path.join(server.directory, "run/control.sock")
+    clients = []
+    try:
+        for text in (b"", b'{"cmd"', b'{"cmd": "account", "op": "list"}\n'):
+            clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            clients[-1].connect(path)
+            clients[-1].sendall(text)
+        assert clients[-1].recv(100)  # so the ones before it were accepted
+        assert server.stop() == 0, server.log_text()  # with the sanitizers: nothing leaked
+    finally:
+        for client in clients:
+            client.close()
+        server.close()
