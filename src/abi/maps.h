@@ -27,7 +27,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* Limits: max_entries of the maps. None is allocated ahead. */
+/* Limits: max_entries of the maps. Entries are not allocated ahead; hash buckets are, 16 bytes for
+ * each entry that there may be. */
 #define MAX_PORTS 16384
 #define MAX_ENIS (1 << 20) /* location records of other hosts' ENIs too */
 #define MAX_ADDRS (1 << 20)
@@ -40,7 +41,7 @@
 /* Entries of one group set in each of these maps. Beyond, it allows nothing. The tables of one
  * account in force may take an eighth of each map (rules/room.h). */
 #define RULE_ENTRIES_PER_SET 32768
-#define MAX_FLOWS (1 << 20)
+#define MAX_FLOWS (1 << 21) /* entries: two a flow. Shared out as src/bpf/quota.h tells */
 #define MAX_RING_ENTRIES (1 << 22)
 #define MAX_NUMBERS (1 << 21)
 #define MAX_UPLINK_PORTS 65536
@@ -323,6 +324,13 @@ struct ring_value {
     struct flow_key flow; /* one of the flow's halves */
 };
 
+/* flow_total: one entry, index 0: how full `flows` is. Counted by BPF, mended by the sweep. */
+struct flow_total_value {
+    __s64 entries;
+    __u32 limit; /* max_entries of `flows`; written by dataplane_open */
+    __u32 zero;
+};
+
 /* eni_stats: written by BPF, made by attach. */
 struct eni_stats_value {
     __u64 heads[RING_CLASSES]; /* next slot to try in each ring */
@@ -361,6 +369,7 @@ _Static_assert(sizeof(struct config_value) == 108, "config_value");
 _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");
 _Static_assert(sizeof(struct ring_value) == 44, "ring_value");
+_Static_assert(sizeof(struct flow_total_value) == 16, "flow_total_value");
 _Static_assert(sizeof(struct eni_stats_value) == 64, "eni_stats_value");
 
 #pragma GCC diagnostic pop

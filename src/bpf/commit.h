@@ -82,6 +82,7 @@ STAGE int flow_put(u32 partner) {
     const struct flow_key *key;
     struct flow_value *f, *old;
     u32 seq;
+    int err;
 
     if (!p)
         return -1;
@@ -89,7 +90,10 @@ STAGE int flow_put(u32 partner) {
     f = bpf_map_lookup_elem(&flows, key);
     if (!f) {
         p->value.seq = bpf_get_prandom_u32() << 1;
-        return (int)bpf_map_update_elem(&flows, key, &p->value, BPF_NOEXIST);
+        err = (int)bpf_map_update_elem(&flows, key, &p->value, BPF_NOEXIST);
+        if (!err)
+            flow_total_add(1);
+        return err;
     }
     if (!flow_overdue(f, key, &p->other, p->now) || !flow_lock(f))
         return -1;
@@ -156,6 +160,7 @@ STAGE int commit_halves(void) {
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {
     struct eni_stats_value *stats;
     u32 index = ring_take(eni, class);
+    struct ring_key was = {};
 
     if (index == RING_NONE) {
         stats = stats_of(eni);
@@ -164,6 +169,12 @@ static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct f
         else if (stats && !p->reply_untracked)
             __sync_fetch_and_add(&stats->allowance_exceeded, 1);
         return DROP_ALLOWANCE;
+    }
+    /* It moves on from another ring, which need not be told by the sweep. */
+    if (slot->eni == eni && slot->index != index) {
+        was.eni = eni;
+        was.index = slot->index;
+        bpf_map_delete_elem(&rings, &was);
     }
     slot->eni = eni;
     slot->index = index;

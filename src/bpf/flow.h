@@ -157,9 +157,10 @@ static __always_inline int flow_delete(struct flow_value *f, const struct flow_k
 
     if (!flow_lock(f))
         return 0;
-    if (other && flow_lock(other))
-        bpf_map_delete_elem(&flows, room);
-    bpf_map_delete_elem(&flows, key);
+    if (other && flow_lock(other) && !bpf_map_delete_elem(&flows, room))
+        flow_total_add(-1);
+    if (!bpf_map_delete_elem(&flows, key))
+        flow_total_add(-1);
     return 1;
 }
 

@@ -52,7 +52,8 @@ static __always_inline int flow_migrate_half(const struct flow_key *key, struct 
     f->timeouts = old->timeouts;
     f->state = old->state;
     f->seq = bpf_get_prandom_u32() << 1;
-    bpf_map_update_elem(&flows, key, f, BPF_NOEXIST);
+    if (!bpf_map_update_elem(&flows, key, f, BPF_NOEXIST))
+        flow_total_add(1);
     return 1;
 }
 

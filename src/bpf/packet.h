@@ -112,6 +112,20 @@ static __always_inline struct config_value *config_get(void) {
     return bpf_map_lookup_elem(&config, &zero);
 }
 
+static __always_inline struct flow_total_value *flow_total_get(void) {
+    u32 zero = 0;
+
+    return bpf_map_lookup_elem(&flow_total, &zero);
+}
+
+/* `n` entries more in `flows`, or less. */
+static __always_inline void flow_total_add(s64 n) {
+    struct flow_total_value *total = flow_total_get();
+
+    if (total)
+        __sync_fetch_and_add(&total->entries, n);
+}
+
 static __always_inline struct eni_stats_value *stats_of(u32 eni) {
     struct eni_key key = {.eni = eni};
 

@@ -16,6 +16,12 @@
  * The head only grows, so two CPUs look at different slots; where a ring is smaller than the number
  * of CPUs two flows may share a slot, and the quota is exceeded by one.
  *
+ * The quotas of all ENIs add up to more than `flows` holds. So that no tenant fills it for the
+ * others, above half of it an ENI may use only the first slots of each ring, a 256th of the
+ * entries that are free (4,096 at first, less with every flow of anybody): who has more flows
+ * than that keeps them and opens no more, who has few goes on. However many ENIs fill their share,
+ * some is left for the next. Flows beyond the share are still looked at for those that ended.
+ *
  * The ring of untracked flows is a cache. When no slot is free, the first live flow that was seen
  * is buried, so that there will be room after the grace period; meanwhile its packets, and those of
  * the flow that found no room, are decided by the rules each time.
@@ -27,7 +33,25 @@
 #include "bpf/packet.h"
 
 #define RING_PROBES 32
+#define FLOW_SHARES_LOG2 8    /* a 256th */
 #define RING_NONE 0xffffffffu /* no slot: at the quota */
+
+/* How many slots of a ring an ENI may use now. */
+static __always_inline u32 ring_share(u32 quota) {
+    struct flow_total_value *total = flow_total_get();
+    s64 used, limit;
+
+    if (!total)
+        return quota;
+    used = READ_ONCE(total->entries);
+    limit = total->limit;
+    if (used <= limit / 2)
+        return quota;
+    if (used >= limit)
+        return 0;
+    limit = (limit - used) >> FLOW_SHARES_LOG2;
+    return limit < quota ? (u32)limit : quota;
+}
 
 /* Whether the flow says that it is counted there. */
 static __always_inline int flow_has_slot(const struct flow_value *f, const struct ring_key *key) {
@@ -71,7 +95,7 @@ STAGE u32 ring_take(u32 eni, u32 class) {
     struct eni_key eni_key = {.eni = eni};
     struct eni_stats_value *stats;
     struct eni_value *e;
-    u32 quota, evict = class == RING_UNTRACKED;
+    u32 quota, share, evict = class == RING_UNTRACKED;
 
     if (!p || class >= RING_CLASSES)
         return RING_NONE;
@@ -84,6 +108,11 @@ STAGE u32 ring_take(u32 eni, u32 class) {
                                  : e->quota_untracked;
     if (quota > MAX_RING)
         quota = MAX_RING;
+    share = ring_share(quota);
+    if (share < quota) {
+        ring_slot_free(eni, class << 28 | (u32)(READ_ONCE(stats->heads[class]) % quota), 0);
+        quota = share;
+    }
     if (!quota)
         return RING_NONE;
     for (u32 i = 0; i < RING_PROBES && i < quota; i++) {

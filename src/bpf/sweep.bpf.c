@@ -7,12 +7,15 @@
  *  3. Slots whose flow is gone or elsewhere are deleted. A flow that is just being written may lose
  *     its slot so, and is then not counted: its ENI may have one more.
  *
+ *  4. The count of entries is mended (quota.h): whoever deletes from outside does not keep it.
+ *
  * In the packet's first bytes the agent finds how many entries were deleted, and how many live.
  */
 
 struct sweep {
     u32 deleted, live;
     u64 now;
+    s64 kept; /* entries, dead ones too */
 };
 
 static __always_inline int eni_exists(u32 eni) {
@@ -40,6 +43,8 @@ static long sweep_flow(void *map, const void *key, void *value, void *context) {
         sweep->live++;
     if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room))
         sweep->deleted++;
+    else
+        sweep->kept++;
     return 0;
 }
 
@@ -57,8 +62,12 @@ static long sweep_slot(void *map, const void *key, void *value, void *context) {
 
 SEC("tc") int flow_sweep(struct __sk_buff *skb) {
     struct sweep sweep = {.now = bpf_ktime_get_coarse_ns()};
+    struct flow_total_value *total = flow_total_get();
 
+    if (!total)
+        return TC_ACT_OK;
     bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
+    __sync_fetch_and_add(&total->entries, sweep.kept - READ_ONCE(total->entries));
     bpf_for_each_map_elem(&rings, sweep_slot, &sweep, 0);
     bpf_skb_store_bytes(skb, 0, &sweep, 8, 0);
     return TC_ACT_OK;

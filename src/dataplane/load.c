@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -63,6 +64,8 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
                              sizeof(struct eni_stats_value)},
     [DATAPLANE_FLOWS] = {"flows", FLOW_LAYOUT, sizeof(struct flow_key), sizeof(struct flow_value)},
     [DATAPLANE_RINGS] = {"rings", MAPS_LAYOUT, sizeof(struct ring_key), sizeof(struct ring_value)},
+    [DATAPLANE_FLOW_TOTAL] = {"flow_total", FLOW_LAYOUT, sizeof(uint32_t),
+                              sizeof(struct flow_total_value)},
     /* These two keep their form for ever: stubs of any age count and call through them. */
     [DATAPLANE_DROPS] = {"drops", 1, sizeof(uint32_t), sizeof(uint64_t)},
     [DATAPLANE_PROGS] = {"progs", 1, sizeof(uint32_t), sizeof(uint32_t)},
@@ -103,6 +106,19 @@ static int explain(int error, const struct buf *words, struct buf *err) {
     return error;
 }
 
+/* A table of flows that is there already keeps its size, whatever this build would give it. */
+static int keep_size(struct bpf_map *map, const char *path) {
+    struct bpf_map_info info = {0};
+    uint32_t len = sizeof info;
+    int fd = bpf_obj_get(path), r;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    r = bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? -errno : 0;
+    close(fd);
+    return r < 0 ? r : bpf_map__set_max_entries(map, info.max_entries);
+}
+
 /* Every map of the table is pinned, and taken over where it is pinned already. The maps are looked
  * up here and not after loading: libbpf gives a map that was taken over the name it had when it was
  * made, and then `flows_before` is called `flows`, too. */
@@ -118,7 +134,9 @@ static int set_pins(struct dataplane *dp, struct bpf_map *ret_maps[DATAPLANE_MAP
         if (!map || bpf_map__key_size(map) != row->key_size ||
             bpf_map__value_size(map) != row->value_size)
             return -EINVAL;
-        r = bpf_map__set_pin_path(map, path);
+        r = i == DATAPLANE_FLOWS ? keep_size(map, path) : 0;
+        if (r == 0)
+            r = bpf_map__set_pin_path(map, path);
         if (r < 0)
             return r;
         ret_maps[i] = map;
@@ -128,12 +146,26 @@ static int set_pins(struct dataplane *dp, struct bpf_map *ret_maps[DATAPLANE_MAP
     int r = pin_path(dp->pin_dir, "flows", FLOW_LAYOUT - 1, path);
     if (r < 0)
         return r;
-    if (access(path, F_OK) == 0)
-        return bpf_map__set_pin_path(dp->skel->maps.flows_before, path);
+    if (access(path, F_OK) == 0) {
+        r = keep_size(dp->skel->maps.flows_before, path);
+        return r < 0 ? r : bpf_map__set_pin_path(dp->skel->maps.flows_before, path);
+    }
     return bpf_map__set_max_entries(dp->skel->maps.flows_before, 1);
 #else
     return 0;
 #endif
+}
+
+/* Tells the programs how many flows there may be. */
+static int tell_limit(struct dataplane *dp, const struct bpf_map *flows) {
+    struct flow_total_value total;
+    uint32_t zero = 0;
+    int r = dataplane_get(dp, DATAPLANE_FLOW_TOTAL, &zero, &total);
+
+    if (r < 0 || total.limit == bpf_map__max_entries(flows))
+        return r;
+    total.limit = bpf_map__max_entries(flows);
+    return dataplane_put(dp, DATAPLANE_FLOW_TOTAL, &zero, &total);
 }
 
 static int load(struct dataplane *dp) {
@@ -151,7 +183,7 @@ static int load(struct dataplane *dp) {
         return r;
     for (int i = 0; i < DATAPLANE_MAPS; i++)
         dp->fds[i] = bpf_map__fd(maps[i]);
-    return 0;
+    return tell_limit(dp, maps[DATAPLANE_FLOWS]);
 }
 
 int dataplane_open(const char *pin_dir, struct dataplane **ret_dp, struct buf *err) {

@@ -299,6 +299,52 @@ static void test_quota_reclaim(void **state) {
     assert_int_equal(stats(q).flows_reclaimed - s.flows_reclaimed, 1);
 }
 
+/* Above half of the host's table who has many flows opens no more, and who has few goes on. */
+static void test_fair_share(void **state) {
+    const struct world_eni many = fresh(), few = fresh();
+    struct flow_total_value total, before;
+    uint32_t zero = 0, deleted, live, opened = 0;
+    uint16_t port = next_port;
+    struct outcome out;
+
+    next_port = (uint16_t)(next_port + 6000);
+    RULES(&many, out4);
+    RULES(&few, out4);
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"), in4(IPPROTO_TCP, 81, 81, "10.0.1.0/24"));
+    RULES(&c, out4, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
+    assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
+    assert_int_equal(dataplane_get(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &before), 0);
+    assert_int_equal(before.limit, MAX_FLOWS);
+    assert_int_equal(before.entries, world_flow_entries(&w)); /* as the sweep saw it */
+    total = before;
+    total.limit = 8192;
+    assert_int_equal(dataplane_put(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &total), 0);
+    do {
+        struct packet k = tcp(&many, &c, (uint16_t)(port + opened), 80, SYN);
+        world_send(&w, &many, &k, &out);
+    } while (out.reason == DROP_NONE && ++opened < 6000);
+    assert_int_equal(out.reason, DROP_ALLOWANCE);
+    assert_in_range(2 * opened + before.entries, 4096, 4096 + 64);
+    assert_int_equal(dataplane_get(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &total), 0);
+    assert_int_equal(total.entries, world_flow_entries(&w)); /* counted right */
+    /* What is open goes on, and others open flows. */
+    pass(&many, tcp(&many, &c, port, 80, SYN));
+    pass(&few, tcp(&few, &b, next_port++, 81, SYN));
+    pass(&few, tcp(&few, &b, next_port++, 81, SYN));
+    /* Full is full. */
+    total.limit = (uint32_t)total.entries;
+    assert_int_equal(dataplane_put(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &total), 0);
+    drop(&few, tcp(&few, &b, next_port++, 81, SYN), DROP_ALLOWANCE);
+    /* A count that went astray is mended. */
+    total.entries += 1000;
+    total.limit = MAX_FLOWS;
+    assert_int_equal(dataplane_put(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &total), 0);
+    assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
+    assert_int_equal(dataplane_get(w.dp, DATAPLANE_FLOW_TOTAL, &zero, &total), 0);
+    assert_int_equal(total.entries, world_flow_entries(&w));
+    RULES(&c, out4, out6);
+}
+
 /* Flows of an ENI that is gone end, though they would be idle for days. */
 static void test_sweep_of_gone(void **state) {
     const struct world_eni e = fresh(), *q = &e;
@@ -364,6 +410,7 @@ int main(void) {
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_quota_reclaim),
         cmocka_unit_test(test_sweep_of_gone),
+        cmocka_unit_test(test_fair_share),
         cmocka_unit_test(test_untracked_cache),
         cmocka_unit_test(test_untracked_at_quota),
     };
