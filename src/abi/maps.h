@@ -39,7 +39,7 @@
 #define MAX_RULE_TABLES (1 << 18)
 #define MAX_RULE_ENTRIES (1 << 22) /* each of rule_addrs, rule_ports, rule_sets */
 /* Entries of one group set in each of these maps. Beyond, it allows nothing. The tables of one
- * account in force may take an eighth of each map (rules/room.h). */
+ * account in force may take a sixteenth of each map (rules/room.h). */
 #define RULE_ENTRIES_PER_SET 32768
 #define MAX_FLOWS (1 << 21) /* entries: two a flow. Shared out as src/bpf/quota.h tells */
 #define MAX_RING_ENTRIES (1 << 22)

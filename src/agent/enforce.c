@@ -3,9 +3,9 @@
  * Deletions after a grace period stand in a queue by time. When they have made room, and now and
  * then besides, the planner tries again what found none.
  *
- * A flush that took long is followed by a pause as long, in which changes are only noted: whoever
- * changes large sets all the time has them put into force together, and the agent goes on with its
- * other work. Nobody's change waits for more than the flush before it and its own.
+ * A flush that took long is followed by a pause of a quarter of its time, in which changes are only
+ * noted: whoever changes large sets all the time has them put into force together, and the agent
+ * goes on with its other work. Nobody's change waits for more than the flush before it and its own.
  * Should the agent die before, they stay
  * in the maps: entries under numbers that nobody names, which the sweep of the next start takes
  * away.
@@ -324,7 +324,7 @@ int enforce_flush(struct enforce *e, const struct index *ix, bool full) {
         return 0;
     r = e->full ? plan_full(e->plan, ix, emit, e) : plan_flush(e->plan, ix, emit, e);
     end = mono_ns();
-    e->pause_end = end - begin > SHORT_NS ? end + (end - begin) : 0;
+    e->pause_end = end - begin > SHORT_NS ? end + (end - begin) / 4 : 0;
     arm(e);
     if (r < 0) {
         log_error("the change is not in force: %s; trying again", strerror(-r));

@@ -14,7 +14,7 @@
 
 #include "rules/entry.h"
 
-#define ROOM_SHARE 8 /* an account's tables in force: an eighth of each map */
+#define ROOM_SHARE 16 /* an account's tables in force: a sixteenth of each map */
 
 /* Entries of each map of tables. */
 struct room_count {

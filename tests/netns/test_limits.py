@@ -12,7 +12,7 @@ import pytest
 
 from conftest import permission, tcp, until
 
-RULES, GROUPS, IN_SET, IDLE, RUNNING = 60, 20, 16, 60, 40
+RULES, GROUPS, IN_SET, IDLE, RUNNING = 60, 20, 16, 60, 24
 
 
 def odd_range(n, k):
