@@ -20,9 +20,11 @@
 #include "abi/drop.h"
 #include "abi/flow.h"
 
-/* Part of every pin's name. Raise it when a struct of this file changes. */
+/* Part of every pin's name. Raise it when a struct of this file changes. The numbers must outlive
+ * the agent, since flows name them: what changes alone has a layout of its own. */
 #define MAPS_LAYOUT 1
-#define RULE_LAYOUT 2 /* of the rule_* maps: their sizes count, too */
+#define STATS_LAYOUT 2 /* eni_stats */
+#define RULE_LAYOUT 2  /* of the rule_* maps: their sizes count, too */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -103,8 +105,8 @@ struct eni_value {
     __u32 flags;    /* enum eni_flags */
     __u8 mac[6];
     __u16 zero;
-    /* Tracked flows at most: open, half-open. Each 1..MAX_RING. Cached verdicts of untracked
-     * flows: the oldest is forgotten when full. */
+    /* Tracked flows at most: open; half-open, of those begun by the ENI and of those begun by
+     * others. Each 1..MAX_RING. Cached verdicts of untracked flows. */
     __u32 quota_flows;
     __u32 quota_half;
     __u32 quota_untracked;
@@ -312,8 +314,9 @@ struct number_value {
 /* rings: src/bpf/quota.h. BPF only. */
 enum ring_class {
     RING_OPEN = 0,
-    RING_HALF = 1,
+    RING_HALF = 1, /* half open, begun by the ENI */
     RING_UNTRACKED = 2,
+    RING_HALF_IN = 3, /* half open, begun by somebody else */
     RING_CLASSES,
 };
 struct ring_key {
@@ -370,7 +373,7 @@ _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");
 _Static_assert(sizeof(struct ring_value) == 44, "ring_value");
 _Static_assert(sizeof(struct flow_total_value) == 16, "flow_total_value");
-_Static_assert(sizeof(struct eni_stats_value) == 64, "eni_stats_value");
+_Static_assert(sizeof(struct eni_stats_value) == 72, "eni_stats_value");
 
 #pragma GCC diagnostic pop
 #endif

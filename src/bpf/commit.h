@@ -193,7 +193,7 @@ STAGE int commit_new(void) {
     if (p->v.flags & FLOW_TRACKED_SRC)
         reason = slot_take(p, p->key.eni, RING_HALF, &p->near);
     if (!reason && p->v.flags & FLOW_TRACKED_DST)
-        reason = slot_take(p, p->v.far, RING_HALF, &p->distant);
+        reason = slot_take(p, p->v.far, RING_HALF_IN, &p->distant);
     if (reason)
         return p->reply_untracked ? 0 : reason;
     if (!(p->v.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST))) {
@@ -225,7 +225,7 @@ static __always_inline void partner_follow(struct pkt *p, struct flow_value *f) 
 
 STAGE int commit_known(void) {
     struct pkt *p = pkt_get();
-    u32 tracked, gained, class, opens = 0, bits = 0;
+    u32 tracked, gained, near, far, opens = 0, bits = 0;
     struct flow_value *f;
     int reason = 0;
 
@@ -237,11 +237,14 @@ STAGE int commit_known(void) {
         bits = p->v.flags & FLOW_FORWARD ? FLOW_OPEN : FLOW_REPLIED;
         opens = bits & FLOW_OPEN;
     }
-    class = (p->state | bits) & FLOW_OPEN ? RING_OPEN : RING_HALF;
+    near = p->v.flags & FLOW_FORWARD ? RING_HALF : RING_HALF_IN;
+    far = p->v.flags & FLOW_FORWARD ? RING_HALF_IN : RING_HALF;
+    if ((p->state | bits) & FLOW_OPEN)
+        near = far = RING_OPEN;
     if (opens ? tracked & FLOW_TRACKED_SRC : gained & FLOW_TRACKED_SRC)
-        reason = slot_take(p, p->key.eni, class, &p->near);
+        reason = slot_take(p, p->key.eni, near, &p->near);
     if (!reason && (opens ? tracked & FLOW_TRACKED_DST : gained & FLOW_TRACKED_DST))
-        reason = slot_take(p, p->v.far, class, &p->distant);
+        reason = slot_take(p, p->v.far, far, &p->distant);
     if (reason)
         return reason;
 

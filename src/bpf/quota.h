@@ -2,11 +2,12 @@
 /*
  * How many flows an ENI may have, without a timer, a free list or the agent.
  *
- * Each ENI has three rings: open flows, half-open ones, and verdicts remembered for untracked
- * flows. A ring is as many slots as the quota says; a slot (in `rings`, by ENI, class and number)
- * names a flow by the key of one of its halves, and that flow's entry names the slot (near or
- * distant). So a slot is free when it is empty, when its flow is gone, or when the flow no longer
- * says that it is there: it moved on (half-open to open) or began anew elsewhere.
+ * Each ENI has four rings: open flows; half-open ones that it began, and half-open ones that others
+ * began; and verdicts remembered for untracked flows. A ring is as many slots as the quota says; a
+ * slot (in `rings`, by ENI, class and number) names a flow by the key of one of its halves, and
+ * that flow's entry names the slot (near or distant). So a slot is free when it is empty, when its
+ * flow is gone, or when the flow no longer says that it is there: it moved on (half-open to open)
+ * or began anew elsewhere.
  *
  * Who opens a flow advances the ENI's head for the class and looks at up to RING_PROBES slots from
  * there. The first that is free, or whose flow ended FLOW_GRACE ago (that flow is deleted on the
@@ -22,6 +23,12 @@
  * than that keeps them and opens no more, who has few goes on. However many ENIs fill their share,
  * some is left for the next. Flows beyond the share are still looked at for those that ended.
  *
+ * Anybody whom a rule admits can begin flows at an ENI and leave it at that. So these never stand
+ * in the way of its own, and the oldest of them make room for the next: an eighth of the slots
+ * ahead of the head is cleared as it moves on, by ending the flows there. An initiator that goes on
+ * after that is judged by the rules again. Such a flow may be deleted EVICT_GRACE after its end:
+ * the long grace period would be too long for a flood.
+ *
  * The ring of untracked flows is a cache. When no slot is free, the first live flow that was seen
  * is buried, so that there will be room after the grace period; meanwhile its packets, and those of
  * the flow that found no room, are decided by the rules each time.
@@ -33,6 +40,7 @@
 #include "bpf/packet.h"
 
 #define RING_PROBES 32
+#define EVICT_GRACE_NS 100000000ull
 #define FLOW_SHARES_LOG2 8    /* a 256th */
 #define RING_NONE 0xffffffffu /* no slot: at the quota */
 
@@ -66,7 +74,7 @@ STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
     struct eni_stats_value *stats;
     struct ring_value *slot;
     struct flow_value *f;
-    u64 overdue;
+    u64 overdue, grace = index >> 28 == RING_HALF_IN ? EVICT_GRACE_NS : FLOW_GRACE_NS;
 
     if (!p)
         return 0;
@@ -80,7 +88,7 @@ STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
     overdue = flow_overdue(f, &p->victim, &p->other, p->now);
     if (!overdue && evict)
         flow_bury(f, &p->victim, &p->other, p->now);
-    if (overdue <= FLOW_GRACE_NS || !flow_delete(f, &p->victim, &p->other))
+    if (overdue <= grace || !flow_delete(f, &p->victim, &p->other))
         return 0;
     stats = stats_of(eni);
     if (stats)
@@ -103,9 +111,9 @@ STAGE u32 ring_take(u32 eni, u32 class) {
     stats = stats_of(eni);
     if (!e || !stats)
         return RING_NONE;
-    quota = class == RING_OPEN   ? e->quota_flows
-            : class == RING_HALF ? e->quota_half
-                                 : e->quota_untracked;
+    quota = class == RING_OPEN        ? e->quota_flows
+            : class == RING_UNTRACKED ? e->quota_untracked
+                                      : e->quota_half;
     if (quota > MAX_RING)
         quota = MAX_RING;
     share = ring_share(quota);
@@ -117,6 +125,8 @@ STAGE u32 ring_take(u32 eni, u32 class) {
         return RING_NONE;
     for (u32 i = 0; i < RING_PROBES && i < quota; i++) {
         u64 head = __sync_fetch_and_add(&stats->heads[class], 1);
+        if (!i && class == RING_HALF_IN)
+            ring_slot_free(eni, class << 28 | (u32)((head + quota / 8 + 1) % quota), 1);
         key.index = class << 28 | (u32)(head % quota);
         if (ring_slot_free(eni, key.index, evict)) {
             if (bpf_map_update_elem(&rings, &key, &p->key, BPF_ANY))

@@ -60,7 +60,7 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
     [DATAPLANE_NUMBERS] = {"numbers", MAPS_LAYOUT, sizeof(struct number_key),
                            sizeof(struct number_value)},
     [DATAPLANE_CONFIG] = {"config", MAPS_LAYOUT, sizeof(uint32_t), sizeof(struct config_value)},
-    [DATAPLANE_ENI_STATS] = {"eni_stats", MAPS_LAYOUT, sizeof(struct eni_key),
+    [DATAPLANE_ENI_STATS] = {"eni_stats", STATS_LAYOUT, sizeof(struct eni_key),
                              sizeof(struct eni_stats_value)},
     [DATAPLANE_FLOWS] = {"flows", FLOW_LAYOUT, sizeof(struct flow_key), sizeof(struct flow_value)},
     [DATAPLANE_RINGS] = {"rings", MAPS_LAYOUT, sizeof(struct ring_key), sizeof(struct ring_value)},

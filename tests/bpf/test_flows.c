@@ -218,11 +218,11 @@ static struct eni_stats_value stats(const struct world_eni *e) {
 }
 
 static void handshake(const struct world_eni *q, uint16_t port, unsigned ack_reason) {
-    struct packet k = tcp(&a, q, port, 80, ACK);
+    struct packet k = tcp(q, &b, port, 80, ACK);
 
-    pass(&a, tcp(&a, q, port, 80, SYN));
-    pass(q, tcp(q, &a, 80, port, SYN | ACK));
-    expect_at(&w, &a, &k, ack_reason, NULL, __LINE__);
+    pass(q, tcp(q, &b, port, 80, SYN));
+    pass(&b, tcp(&b, q, 80, port, SYN | ACK));
+    expect_at(&w, q, &k, ack_reason, NULL, __LINE__);
 }
 
 static void test_quota(void **state) {
@@ -232,26 +232,64 @@ static void test_quota(void **state) {
     uint16_t first = next_port;
 
     next_port = (uint16_t)(next_port + 20);
-    RULES(q, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"), in4(IPPROTO_UDP, 53, 53, ANY4), out4);
+    RULES(q, out4, in4(IPPROTO_UDP, 53, 53, ANY4), in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
     v = world_eni_get(&w, q);
     v.quota_half = 4;
     v.quota_flows = 3;
     world_eni_put(&w, q, &v);
-    /* Four half-open, no fifth; other ENIs and untracked flows go on. */
+    /* Four half-open, no fifth; other ENIs, untracked flows and those from outside go on. */
     for (uint16_t i = 0; i < 4; i++)
-        pass(&a, tcp(&a, q, (uint16_t)(first + i), 80, SYN));
-    drop(&a, tcp(&a, q, (uint16_t)(first + 4), 80, SYN), DROP_ALLOWANCE);
+        pass(q, tcp(q, &b, (uint16_t)(first + i), 80, SYN));
+    drop(q, tcp(q, &b, (uint16_t)(first + 4), 80, SYN), DROP_ALLOWANCE);
     assert_int_equal(stats(q).allowance_exceeded - s.allowance_exceeded, 1);
     pass(&a, udp(&a, q, next_port++, 53));
+    pass(&a, tcp(&a, q, next_port++, 80, SYN));
     drop(&c, udp(&c, &a, next_port++, 53), DROP_GROUP_INGRESS);
     /* Those that are there go on, and what becomes open makes room among the half-open. */
     handshake(q, first, DROP_NONE);
-    pass(&a, tcp(&a, q, (uint16_t)(first + 4), 80, SYN));
+    pass(q, tcp(q, &b, (uint16_t)(first + 4), 80, SYN));
     handshake(q, (uint16_t)(first + 1), DROP_NONE);
     handshake(q, (uint16_t)(first + 2), DROP_NONE);
     handshake(q, (uint16_t)(first + 3), DROP_ALLOWANCE); /* no room among the open ones */
-    pass(&a, tcp(&a, q, first, 80, ACK));
+    pass(q, tcp(q, &b, first, 80, ACK));
     assert_int_equal(stats(q).allowance_exceeded - s.allowance_exceeded, 2);
+}
+
+/* However many begin flows at an ENI, it can begin its own, and the next ones find room. */
+static void test_flood(void **state) {
+    const struct world_eni e = fresh(), *q = &e;
+    struct packet first = udp(&a, q, next_port, 80), kept = tcp(&a, q, next_port++, 81, SYN);
+    uint16_t port = (uint16_t)(next_port - 1);
+    struct eni_value v;
+    unsigned passed = 0;
+    struct outcome out;
+
+    RULES(&b, in4(IPPROTO_TCP, 80, 80, "10.0.1.0/24"));
+    RULES(q, out4, in4(IPPROTO_UDP, 80, 80, "10.0.1.0/24"),
+          in4(IPPROTO_TCP, 81, 81, "10.0.1.0/24"));
+    v = world_eni_get(&w, q);
+    v.quota_half = 64;
+    world_eni_put(&w, q, &v);
+    pass(&a, kept);
+    pass(q, tcp(q, &a, 81, port, SYN | ACK));
+    pass(&a, tcp(&a, q, port, 81, ACK));
+    pass(&a, first);
+    for (int i = 0; i < 300; i++) {
+        struct packet k = udp(&a, q, next_port++, 80);
+        world_send(&w, &a, &k, &out);
+        passed += out.reason == DROP_NONE;
+        assert_true(out.reason == DROP_NONE || out.reason == DROP_ALLOWANCE);
+    }
+    assert_true(passed >= 60);
+    assert_true(flow_of(&a, first).state & FLOW_DEAD); /* the oldest made room */
+    pass(q, tcp(q, &b, next_port++, 80, SYN));
+    /* What is open is not touched; and there is room for the next soon, with no agent. */
+    pass(&a, tcp(&a, q, port, 81, ACK));
+    assert_false(flow_of(&a, kept).state & FLOW_DEAD);
+    int64_t began = time_ms();
+    wait_pass(&a, udp(&a, q, next_port++, 80), DROP_ALLOWANCE, 4000);
+    assert_true(time_ms() - began < 3000);
 }
 
 /* Room is made by the next who needs it, a grace period after the old flow's end, with no agent. */
@@ -262,40 +300,41 @@ static void test_quota_reclaim(void **state) {
     uint16_t port = next_port;
 
     next_port = (uint16_t)(next_port + 4);
-    RULES(q, in4(IPPROTO_UDP, 80, 80, "10.0.1.0/24"));
+    RULES(q, out4);
+    RULES(&b, in4(IPPROTO_UDP, 80, 80, "10.0.1.0/24"));
     v = world_eni_get(&w, q);
     v.quota_half = 2;
     v.udp_single_ms = 50;
     world_eni_put(&w, q, &v);
     int64_t began = time_ms();
-    pass(&a, udp(&a, q, port, 80));
-    pass(&a, udp(&a, q, (uint16_t)(port + 1), 80));
-    drop(&a, udp(&a, q, (uint16_t)(port + 2), 80), DROP_ALLOWANCE);
-    wait_pass(&a, udp(&a, q, (uint16_t)(port + 3), 80), DROP_ALLOWANCE, 9000);
+    pass(q, udp(q, &b, port, 80));
+    pass(q, udp(q, &b, (uint16_t)(port + 1), 80));
+    drop(q, udp(q, &b, (uint16_t)(port + 2), 80), DROP_ALLOWANCE);
+    wait_pass(q, udp(q, &b, (uint16_t)(port + 3), 80), DROP_ALLOWANCE, 9000);
     assert_true(time_ms() - began >= 5000);
-    struct packet gone = udp(&a, q, port, 80), gone2 = udp(&a, q, (uint16_t)(port + 1), 80);
+    struct packet gone = udp(q, &b, port, 80), gone2 = udp(q, &b, (uint16_t)(port + 1), 80);
     struct flow_value f;
     /* One of the two was deleted, both its halves. */
-    assert_true((world_flow(&w, &a, &gone, &f) == -ENOENT) !=
-                (world_flow(&w, &a, &gone2, &f) == -ENOENT));
-    gone = udp(q, &a, 80, port);
-    gone2 = udp(q, &a, 80, (uint16_t)(port + 1));
     assert_true((world_flow(&w, q, &gone, &f) == -ENOENT) !=
                 (world_flow(&w, q, &gone2, &f) == -ENOENT));
+    gone = udp(&b, q, 80, port);
+    gone2 = udp(&b, q, 80, (uint16_t)(port + 1));
+    assert_true((world_flow(&w, &b, &gone, &f) == -ENOENT) !=
+                (world_flow(&w, &b, &gone2, &f) == -ENOENT));
     assert_true(stats(q).allowance_exceeded > s.allowance_exceeded);
     /* The sweep takes the other one, when its time has come too. */
     uint32_t deleted, live, sum = 0;
-    gone = udp(&a, q, port, 80);
-    gone2 = udp(&a, q, (uint16_t)(port + 1), 80);
+    gone = udp(q, &b, port, 80);
+    gone2 = udp(q, &b, (uint16_t)(port + 1), 80);
     for (int64_t end = time_ms() + 5000; time_ms() < end; poll(NULL, 0, 10)) {
         assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
         sum += deleted;
-        if (world_flow(&w, &a, &gone, &f) == -ENOENT && world_flow(&w, &a, &gone2, &f) == -ENOENT)
+        if (world_flow(&w, q, &gone, &f) == -ENOENT && world_flow(&w, q, &gone2, &f) == -ENOENT)
             break;
     }
     assert_true(sum >= 2);
-    assert_int_equal(world_flow(&w, &a, &gone, &f), -ENOENT);
-    assert_int_equal(world_flow(&w, &a, &gone2, &f), -ENOENT);
+    assert_int_equal(world_flow(&w, q, &gone, &f), -ENOENT);
+    assert_int_equal(world_flow(&w, q, &gone2, &f), -ENOENT);
     assert_int_equal(stats(q).flows_reclaimed - s.flows_reclaimed, 1);
 }
 
@@ -408,6 +447,7 @@ int main(void) {
         cmocka_unit_test(test_turned),
         cmocka_unit_test(test_turned_allowed),
         cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_flood),
         cmocka_unit_test(test_quota_reclaim),
         cmocka_unit_test(test_sweep_of_gone),
         cmocka_unit_test(test_fair_share),
