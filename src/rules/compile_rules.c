@@ -229,27 +229,87 @@ static int compile_ports(const struct side *s, struct entries *out) {
     return r;
 }
 
-/* Each group set of the VPC that some rule's group is in. */
-static void compile_sets(const struct index *ix, const struct sgset *set, const struct side *s,
-                         struct entries *out) {
+/* A group that rules of a side name, and those rules. */
+struct named {
+    const char *group;
+    struct rule_bits bits;
+};
+
+/* A set with that group. */
+struct member {
+    int64_t set;
+    size_t named;
+};
+
+static int member_cmp(const void *a, const void *b) {
+    const struct member *x = a, *y = b;
+
+    return x->set < y->set ? -1 : x->set > y->set;
+}
+
+static int members_add(const struct index *ix, const struct sgset *set, const char *group,
+                       size_t named, struct list *members) {
     struct cursor c;
 
-    index_each_by(ix, c, KIND_SGSET, SGSET_BY_VPC, set->vpc_id) {
+    index_each_by(ix, c, KIND_SGSET, SGSET_BY_GROUP, group) {
         const struct sgset *peer = c.obj;
-        struct rule_set_key key = {
-            .table = s->table, .dir = s->dir, .family = s->family, .sgset = (uint32_t)peer->number};
-        struct rule_bits bits = {0};
-        bool any = false;
+        struct member *m;
 
-        for (size_t i = 0; i < s->n; i++) {
-            if (s->rules[i]->group_id && strs_has(&peer->groups, s->rules[i]->group_id)) {
-                bits_set(&bits, i);
-                any = true;
-            }
-        }
-        if (any)
-            entries_add(out, ENTRY_RULE_SETS, &key, &bits);
+        if (strcmp(peer->vpc_id, set->vpc_id) != 0)
+            continue;
+        m = list_add(members, sizeof(*m));
+        if (!m)
+            return -ENOMEM;
+        *m = (struct member){peer->number, named};
     }
+    return 0;
+}
+/* For each group set of the VPC with a group that some rule names: those rules. Begins at the named
+ * groups, for a VPC may have many sets. */
+static int compile_sets(const struct index *ix, const struct sgset *set, const struct side *s,
+                        struct entries *out) {
+    struct list named = {0}, members = {0};
+    int r = 0;
+
+    for (size_t i = 0; i < s->n && r == 0; i++) {
+        const char *group = s->rules[i]->group_id;
+        struct named *n = NULL;
+
+        if (!group)
+            continue;
+        list_each (struct named, have, named)
+            if (strcmp(have->group, group) == 0)
+                n = have;
+        if (!n) {
+            n = list_add(&named, sizeof(*n));
+            r = n ? members_add(ix, set, group, named.n - 1, &members) : -ENOMEM;
+        }
+        if (n) {
+            n->group = group;
+            bits_set(&n->bits, i);
+        }
+    }
+    if (members.n)
+        qsort(members.items, members.n, sizeof(struct member), member_cmp);
+    for (uint32_t i = 0; i < members.n && r == 0;) {
+        const struct member *m = (const struct member *)members.items + i;
+        struct rule_set_key key = {
+            .table = s->table, .dir = s->dir, .family = s->family, .sgset = (uint32_t)m->set};
+        struct rule_bits bits = {0};
+
+        for (; i < members.n; i++) {
+            const struct member *same = (const struct member *)members.items + i;
+
+            if (same->set != m->set)
+                break;
+            for (size_t w = 0; w < RULE_WORDS; w++)
+                bits.w[w] |= ((const struct named *)named.items)[same->named].bits.w[w];
+        }
+        entries_add(out, ENTRY_RULE_SETS, &key, &bits);
+    }
+    free(named.items);
+    free(members.items);
+    return r;
 }
 
 /* What tracking asks: which rules are for all addresses, and whether one of them is for all ports
@@ -299,8 +359,9 @@ static int compile_side(const struct index *ix, const struct sgset *set, struct 
     if (r < 0 || s->n == 0)
         return r;
     compile_table(s, out);
-    compile_sets(ix, set, s, out);
-    r = compile_addrs(s, out);
+    r = compile_sets(ix, set, s, out);
+    if (r == 0)
+        r = compile_addrs(s, out);
     return r < 0 ? r : compile_ports(s, out);
 }
 
