@@ -31,13 +31,14 @@ struct abi_addr {
 /*
  * The 5-tuple as the packet had it when it entered, and where it entered.
  * ICMP queries: the request has sport = identifier and dport = type << 8 | code, the reply the two
- * exchanged with the request's type. Other protocols without ports: both 0.
+ * exchanged with the request's type, and is_reply = 1: the two numbers may be equal. Other
+ * protocols without ports: both 0.
  */
 struct flow_key {
     __u32 eni;   /* 0: the uplink */
     __u8 family; /* 4 or 6 */
     __u8 proto;
-    __u16 zero;
+    __u16 is_reply; /* ICMP only */
     struct abi_addr src, dst;
     __be16 sport, dport;
 };

@@ -138,6 +138,7 @@ STAGE int internet_egress(void) {
     }
     p->partner.family = p->key.family;
     p->partner.proto = p->key.proto;
+    p->partner.is_reply = is_reply_of(&p->key);
     p->partner.dst = p->src_public;
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
@@ -244,6 +245,7 @@ STAGE int internet_ingress(void) {
     p->partner.eni = to->eni;
     p->partner.family = p->key.family;
     p->partner.proto = p->key.proto;
+    p->partner.is_reply = is_reply_of(&p->key);
     p->partner.src = to->private_addr;
     p->partner.dst = p->key.src;
     p->partner.sport = p->key.dport;

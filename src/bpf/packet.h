@@ -13,6 +13,8 @@
 #define VPCD_BPF_PACKET_H
 
 #include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
@@ -167,10 +169,17 @@ static __always_inline int addr_has_prefix(const struct abi_addr *a, const struc
     return different == 0;
 }
 
+/* What the opposite direction's key has: queries of ICMP are answered by replies. */
+static __always_inline u16 is_reply_of(const struct flow_key *key) {
+    if (key->proto == (key->family == FAMILY_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        return !key->is_reply;
+    return 0;
+}
+
 static __always_inline int flow_key_equal(const struct flow_key *a, const struct flow_key *b) {
     return a->eni == b->eni && a->family == b->family && a->proto == b->proto &&
-           a->sport == b->sport && a->dport == b->dport && addr_equal(&a->src, &b->src) &&
-           addr_equal(&a->dst, &b->dst);
+           a->is_reply == b->is_reply && a->sport == b->sport && a->dport == b->dport &&
+           addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst);
 }
 
 #endif

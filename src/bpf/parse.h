@@ -78,6 +78,7 @@ static __always_inline void parse_icmp(struct pkt *p, const struct icmp_start *i
         p->key.dport = number;
     } else if (icmp->type == reply) {
         p->kind = PKT_REPLY;
+        p->key.is_reply = 1;
         p->key.sport = bpf_htons((u16)(request << 8 | icmp->code));
         p->key.dport = icmp->id;
     } else {

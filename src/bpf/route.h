@@ -22,6 +22,7 @@ static __always_inline void route_plain(struct pkt *p, u32 far) {
     p->partner.eni = far;
     p->partner.family = p->key.family;
     p->partner.proto = p->key.proto;
+    p->partner.is_reply = is_reply_of(&p->key);
     p->partner.src = p->key.dst;
     p->partner.dst = p->key.src;
     p->partner.sport = p->key.dport;

@@ -270,6 +270,24 @@ static void test_gen_sg_of_tracked(void **state) {
     assert_int_equal(flow_of(&a, k).verdict.gen_sg, gen); /* it was not even looked at */
 }
 
+/* A ping lets its answer in and no question, whatever its number looks like. */
+static void test_icmp_numbers(void **state) {
+    static const uint16_t ids[] = {0, 5, 8, 0x0800, 0x8000, 0x0d00, 0x8008, 0xffff};
+
+    RULES(&b, in4(-1, -1, -1, "10.0.1.0/24"), in6(-1, -1, -1, "fd00::/8"), out4, out6);
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        pass(&a, icmp(&a, &b, false, 8, 0, ids[i]));
+        drop(&b, icmp(&b, &a, false, 8, 0, ids[i]), DROP_GROUP_INGRESS);
+        drop(&b, icmp(&b, &a, false, 13, 0, 0x0800), DROP_GROUP_INGRESS);
+        pass(&b, icmp(&b, &a, false, 0, 0, ids[i]));
+        drop(&b, icmp(&b, &a, false, 8, 0, ids[i]), DROP_GROUP_INGRESS);
+        pass(&a, icmp(&a, &b, true, 128, 0, ids[i]));
+        drop(&b, icmp(&b, &a, true, 128, 0, ids[i]), DROP_GROUP_INGRESS);
+        pass(&b, icmp(&b, &a, true, 129, 0, ids[i]));
+        drop(&b, icmp(&b, &a, true, 129, 0, (uint16_t)(ids[i] ^ 1)), DROP_GROUP_INGRESS);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_allowed),
@@ -284,6 +302,7 @@ int main(void) {
         cmocka_unit_test(test_untracked_reply),
         cmocka_unit_test(test_gen_net),
         cmocka_unit_test(test_gen_sg_of_tracked),
+        cmocka_unit_test(test_icmp_numbers),
     };
 
     return cmocka_run_group_tests(tests, pair_setup, pair_teardown);

@@ -314,7 +314,6 @@ def test_three_hundred_rules(w):
         until(lambda: not admitted(w, w.d, t(10000 + 200 * 4 + 3 * 59)), "their end", 5)
 
 
-@pytest.mark.xfail(strict=True, reason="a flow of ICMP cannot tell a question with the number type << 8 from its answer")
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_ping_lets_only_its_own_answer_in(w, family):
     """b pings a. From a come in: the answer with that number; no question, no other answer. Whatever the number is:
