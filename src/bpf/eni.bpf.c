@@ -23,7 +23,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
         return arp_answer(skb);
     if (p->kind == PKT_NS)
         return nd_answer(skb);
-    /* 3: link-local services. None yet: route.h refuses their addresses. */
+    /* 3: link-local services. None yet: the slow path refuses their addresses. */
     if (!flow_hit(p)) {
         reason = slow_eni(); /* 4 to 12 */
         if (reason)

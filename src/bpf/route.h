@@ -83,8 +83,6 @@ STAGE int route_find(void) {
 
     if (!p)
         return DROP_INTERNAL;
-    if (is_link_local(p->key.family, &p->key.dst))
-        return DROP_LINK_LOCAL;
     if (p->same_subnet) {
         route_plain(p, p->dst_eni);
         return 0;

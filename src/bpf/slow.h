@@ -65,6 +65,8 @@ STAGE int slow_eni(void) {
     reason = generations_read(p);
     if (!reason)
         reason = flow_recall();
+    if (!reason && is_service(p->key.family, &p->key.dst)) /* 3: no flow goes there */
+        reason = DROP_LINK_LOCAL;
     if (!reason)
         reason = source_check(); /* 4 */
     if (!reason)

@@ -16,6 +16,12 @@ static __always_inline int is_link_local(u8 family, const struct abi_addr *a) {
     return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
+/* Stage 3: where the services of the link are, which are never forwarded to: link-local addresses
+ * and fd00:ec2::/32. */
+static __always_inline int is_service(u8 family, const struct abi_addr *a) {
+    return is_link_local(family, a) || (family == FAMILY_V6 && a->w[0] == bpf_htonl(0xfd000ec2));
+}
+
 /* Whom the address belongs to in the VPC; NULL: nobody. */
 static __always_inline struct addr_value *addr_find(u32 vpc, u8 family,
                                                     const struct abi_addr *addr) {

@@ -49,6 +49,25 @@ static void test_source(void **state) {
     expect_drop(&w, &a, &k, DROP_SPOOFED_ADDRESS);
 }
 
+/* The link's services are not forwarded to, and neither groups nor the source matter. */
+static void test_services(void **state) {
+    static const struct {
+        const char *src, *dst;
+    } rows[] = {{"10.0.1.4", "169.254.169.254"},
+                {"192.0.2.1", "169.254.168.9"},
+                {"fd00:0:0:1::4", "fd00:ec2::254"},
+                {"fd00:0:0:1::4", "fd00:ec2:ffff::1"},
+                {"2001:db8::1", "fe80::9"}};
+    const struct world_rule in = {DIR_INGRESS, 4, -1, -1, -1, "0.0.0.0/0", 0};
+
+    world_rules(&w, &a, &in, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct packet k = standard_udp(&a, rows[i].src, rows[i].dst, 1, 80);
+        expect_drop(&w, &a, &k, DROP_LINK_LOCAL);
+    }
+    standard_open_all(&a);
+}
+
 static void test_local(void **state) {
     struct packet k = standard_udp(&a, "10.0.1.4", "10.0.1.5", 3000, 4000);
     struct outcome out;
@@ -441,6 +460,7 @@ static void test_gso_count(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_source),
+        cmocka_unit_test(test_services),
         cmocka_unit_test(test_local),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_route_eni),

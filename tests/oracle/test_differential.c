@@ -149,12 +149,6 @@ static bool opens(const struct oracle_packet *p, unsigned tcp_flags) {
     return true;
 }
 
-/* Differences that are known and wait for the data plane; each must go. */
-static bool is_known(const struct oracle_verdict *v, const struct rig_outcome *o) {
-    /* Link-local destinations are refused by the route, after groups and source check. */
-    return v->reason == DROP_LINK_LOCAL && !o->accepted;
-}
-
 static void one_packet(struct world *w, const struct oracle_host *host) {
     static const unsigned flags[] = {SYN, SYN, SYN, SYN, SYN, SYN, ACK, SYN | ACK, RST, FIN | ACK};
     unsigned tcp_flags = flags[world_random(w, ARRAY_SIZE(flags))];
@@ -178,7 +172,7 @@ static void one_packet(struct world *w, const struct oracle_host *host) {
         what = "count of drops";
     else if (v.accepted)
         what = delivery_differs(&p, &v, &o, opens(&p, tcp_flags));
-    if (what && !is_known(&v, &o))
+    if (what)
         report(w, host, &p, &v, &o, what);
     reasons[v.reason]++;
     tracked[v.receiver]++;
@@ -295,7 +289,7 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
         what = "reason of a later packet";
     else if (v.accepted)
         what = delivery_differs(&p, &v, &o, turned);
-    if (what && !is_known(&v, &o)) {
+    if (what) {
         printf("  the flow: tracking %d %d, this is %s\n", l->flow.sender, l->flow.receiver,
                turned  ? "a call back"
                : reply ? "a reply"
