@@ -156,7 +156,7 @@ def test_subnet_that_assigns_ipv6(ec2):
 
 def test_assign_and_unassign_ipv6(ec2):
     net = Net(ec2, ipv6=True)
-    eni = net.eni()["NetworkInterfaceId"]
+    eni = net.eni(PrivateIpAddress="10.0.0.10")["NetworkInterfaceId"]
     wanted = str(ipaddress.ip_network(net.cidr6)[99])
     assert ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[wanted])["AssignedIpv6Addresses"] == [wanted]
     more = ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6AddressCount=1)["AssignedIpv6Addresses"]
@@ -280,14 +280,14 @@ def test_assign_and_unassign(ec2, net):
 
 
 def test_unassign_what_is_primary_or_not_there(ec2, net):
-    eni = net.eni()
+    eni = net.eni(PrivateIpAddress="10.0.0.10")
     for address in (eni["PrivateIpAddress"], "10.0.0.99"):
         assert error_code(ec2.unassign_private_ip_addresses, NetworkInterfaceId=eni["NetworkInterfaceId"],
                           PrivateIpAddresses=[address]) == "InvalidParameterValue"
 
 
 def test_reassignment_only_when_allowed(ec2, net):
-    a, b = net.eni()["NetworkInterfaceId"], net.eni()["NetworkInterfaceId"]
+    a, b = (net.eni(PrivateIpAddress=f"10.0.0.{n}")["NetworkInterfaceId"] for n in (10, 11))
     move = {"NetworkInterfaceId": b, "PrivateIpAddresses": ["10.0.0.81"]}
     ec2.assign_private_ip_addresses(NetworkInterfaceId=a, PrivateIpAddresses=["10.0.0.81"])
     assert error_code(ec2.assign_private_ip_addresses, **move) == "InvalidIPAddress.InUse"
