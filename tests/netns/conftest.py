@@ -3,7 +3,7 @@
 
                        host (root namespace)
     boto3 --HTTP-- vpcd worker --stream-- vpc-agent --BPF-- [veth] -- instance (namespace i-...)
-                                              \\--BPF-- uplink veth -- host's stack (198.51.100.1)
+                                              \\--BPF-- uplink veth -- host's stack (198.18.x.1)
 
 `cloud` is one vpcd with its agent, a state directory of its own, and pools that are nobody's. Tests make
 what they need with its EC2 client and send packets with commands in the instances' namespaces.
@@ -15,6 +15,7 @@ import ipaddress
 import itertools
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -253,8 +254,22 @@ class Instance(Place):
         return done.stdout.strip() if done.returncode == 0 else None
 
 
+def free_pools():
+    """Pools of public addresses that no route of the host names: another run of these tests may have some, too."""
+    while True:
+        n = random.randrange(1, 512)
+        pools = f"198.{18 + n // 256}.{n % 256}.0/24", f"2001:db8:{n % 256:x}00::/40"
+        routes = subprocess.run(["ip", "-o", "route", "show", "table", "all"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        routes += subprocess.run(["ip", "-6", "-o", "route", "show", "table", "all"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        if n % 256 and not any(pool in routes for pool in pools):
+            return pools
+
+
 class Cloud:
-    def __init__(self, pool="198.51.100.0/24", pool6="2001:db8:5100::/40", options=("--uplink-allow", "all")):
+    def __init__(self, pool=None, pool6=None, options=("--uplink-allow", "all")):
+        """Pools of its own unless given."""
+        free = free_pools()
+        pool, pool6 = pool or free[0], pool6 or free[1]
         self.directory = tempfile.mkdtemp(prefix="vpcd-netns-")
         os.chmod(self.directory, 0o755)
         self.pool, self.pool6, self.options = pool, pool6, list(options)
@@ -474,7 +489,7 @@ def cloud():
 @pytest.fixture
 def own_cloud():
     """A vpcd of the test's own, to kill and to take down."""
-    made = Cloud(pool="198.18.7.0/24", pool6="2001:db8:7700::/40")
+    made = Cloud()
     try:
         made.start()
         yield made

@@ -4,7 +4,7 @@ without offloads. Without them (`ethtool -K eth0 tx off`) each packet leaves its
 
     subnet 10.0.1.0/24, 2001:db8:..01::/64 --- a, b (public addresses)
     subnet 10.0.2.0/24, 2001:db8:..02::/64 --- d
-    host 198.51.100.1 --- uplink
+    host 198.18.x.1 --- uplink
 """
 import contextlib
 import hashlib

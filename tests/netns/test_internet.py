@@ -6,7 +6,7 @@
     vpc 10.0.0.0/16, internet gateway
       subnet 10.0.1.0/24 --- t (public address)
                               \\
-    host 198.51.100.1 ---------- uplink
+    host 198.18.x.1 ---------- uplink
       \\-- netns `behind` 203.0.113.9 (a network that the host could forward to)
 """
 import contextlib
@@ -486,7 +486,7 @@ def test_larger_than_the_uplink(w):
 
 @pytest.fixture(scope="module")
 def strict():
-    made = Cloud(pool="198.18.8.0/24", pool6="2001:db8:8800::/40", options=("--uplink-allow", "tcp/8080,udp/5353"))
+    made = Cloud(options=("--uplink-allow", "tcp/8080,udp/5353"))
     try:
         made.start()
         yield make_world(made)
@@ -543,7 +543,7 @@ def test_neighbours_are_not_restricted_by_the_hosts_ports(strict):
 
 def test_by_default_the_host_is_closed():
     """Without --uplink-allow: echo, answers to the host, and nothing else."""
-    made = Cloud(pool="198.18.9.0/24", pool6="2001:db8:9900::/40", options=())
+    made = Cloud(options=())
     try:
         w = make_world(made.start())
         for host, public, bind in ((w.cloud.host, w.a.public_ip, w.a.ip), (w.cloud.host6, w.a.ip6, w.a.ip6)):
