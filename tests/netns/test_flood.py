@@ -171,7 +171,6 @@ def test_a_flood_from_outside(w, f):
     assert w.host.opens(w.x.public_ip, server.getsockname()[1])
 
 
-@pytest.mark.xfail(strict=True, reason="one ring of half-open flows for both directions, and nothing unanswered is evicted from it")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_flood_from_outside_does_not_close_its_victim(w, f, kind):
     """Unanswered flows to a port that is open fill the half-open quota: the victim's own new connections open all the
