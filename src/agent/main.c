@@ -147,10 +147,11 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
         return NULL;
     if (dataplane_sweep(a->dp, &deleted, &live) == 0)
         a->flows = live;
-    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s}", "version", VPCD_VERSION, "pid",
+    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s,s:i}", "version", VPCD_VERSION, "pid",
                      (int)getpid(), "connected", (int)world_connected(a->world), "open",
                      (int)a->open, "instances", reconcile_status(a->reconcile), "drops", drops(a),
-                     "flows", (int)(a->flows / 2), "unlimited", cgroup_unlimited());
+                     "flows", (int)(a->flows / 2), "unlimited", cgroup_unlimited(), "lacking",
+                     (int)enforce_lacking(a->enforce));
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg) {

@@ -100,6 +100,11 @@ static void print_agent(const json_t *a) {
     if (*text(a, "unlimited"))
         printf("note: instances have no limit on %s (vpcctl doctor says why)\n\n",
                text(a, "unlimited"));
+    if (number(a, "lacking"))
+        printf(
+            "note: %lld sets of rules found no room in the data plane and allow nothing (the log "
+            "names them)\n\n",
+            number(a, "lacking"));
     json_array_foreach(json_object_get(a, "instances"), i, row) {
         print_instance(row);
     }
