@@ -23,7 +23,7 @@
     X(8, BAD_SOURCE, "bad-source", "The source is multicast, broadcast, loopback or unspecified.") \
     X(9, MULTICAST, "multicast", "Multicast and broadcast go nowhere inside a VPC.") \
     X(10, FRAGMENT, "fragment", "Fragments are refused by this version.") \
-    X(11, EXTENSIONS, "ipv6-extensions", "Too many IPv6 extension headers, or a source route.") \
+    X(11, EXTENSIONS, "ipv6-extensions", "Too many IPv6 extension headers, or a source route (of either family).") \
     X(12, SPOOFED_MAC, "spoofed-mac", "The frame's source MAC is not the interface's own.") \
     X(13, SPOOFED_ADDRESS, "spoofed-address", "The source is no private address of the interface (SourceDestCheck).") \
     X(14, SPOOFED_ARP, "spoofed-arp", "ARP or neighbour discovery that speaks for somebody else.") \

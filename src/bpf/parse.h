@@ -178,6 +178,37 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
     return 0;
 }
 
+#define IPV4_OPTIONS_MAX 40
+#define IPV4_OPTION_END 0
+#define IPV4_OPTION_NOP 1
+#define IPV4_LOOSE_ROUTE 131
+#define IPV4_STRICT_ROUTE 137
+
+/* Options: a source route would lead where no rule was asked. */
+STAGE int parse_options(struct __sk_buff *skb, u32 len) {
+    u32 off = 0;
+
+    for (int i = 0; i < IPV4_OPTIONS_MAX && off < len; i++) {
+        u8 type, size;
+        if (bpf_skb_load_bytes(skb, ETH_LEN + 20 + off, &type, 1))
+            return DROP_TRUNCATED;
+        if (type == IPV4_OPTION_END)
+            return 0;
+        if (type == IPV4_LOOSE_ROUTE || type == IPV4_STRICT_ROUTE)
+            return DROP_EXTENSIONS;
+        if (type == IPV4_OPTION_NOP) {
+            off++;
+            continue;
+        }
+        if (off + 2 > len || bpf_skb_load_bytes(skb, ETH_LEN + 21 + off, &size, 1))
+            return DROP_MALFORMED;
+        if (size < 2 || off + size > len)
+            return DROP_MALFORMED;
+        off += size;
+    }
+    return 0;
+}
+
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     struct iphdr ip;
     u32 header, total;
@@ -190,6 +221,11 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
         return DROP_MALFORMED;
     if (total > skb->len - ETH_LEN)
         return DROP_TRUNCATED;
+    if (header > sizeof ip) {
+        int reason = parse_options(skb, header - (u32)sizeof ip);
+        if (reason)
+            return reason;
+    }
     p->key.family = FAMILY_V4;
     p->key.proto = ip.protocol;
     p->key.src.w[0] = ip.saddr;

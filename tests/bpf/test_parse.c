@@ -87,6 +87,40 @@ static void test_vlan(void **state) {
 }
 
 /* Options and a longer header are fine; the ports are found behind them. */
+/* Source routes, wherever they stand among the options; and options that contradict themselves. */
+static void test_ipv4_source_route(void **state) {
+    static const struct {
+        uint8_t options[8];
+        unsigned reason;
+    } rows[] = {
+        {{131, 7, 4, 203, 0, 113, 9, 0}, DROP_EXTENSIONS},
+        {{137, 7, 4, 203, 0, 113, 9, 0}, DROP_EXTENSIONS},
+        {{1, 137, 3, 4, 0, 0, 0, 0}, DROP_EXTENSIONS},
+        {{148, 4, 0, 0, 131, 3, 4, 0}, DROP_EXTENSIONS},
+        {{1, 1, 1, 1, 1, 1, 1, 131}, DROP_EXTENSIONS},
+        {{148, 4, 0, 0, 1, 1, 1, 1}, DROP_NONE}, /* router alert */
+        {{7, 7, 4, 0, 0, 0, 0, 0}, DROP_NONE},   /* record route */
+        {{0, 131, 7, 4, 0, 0, 0, 0}, DROP_NONE}, /* after the end */
+        {{148, 9, 0, 0, 0, 0, 0, 0}, DROP_MALFORMED},
+        {{148, 1, 0, 0, 0, 0, 0, 0}, DROP_MALFORMED},
+        {{1, 1, 1, 1, 1, 1, 1, 7}, DROP_MALFORMED},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct packet k = standard_udp(&a, "10.0.1.4", "10.0.1.5", 1, 2);
+        struct outcome out;
+        memmove(k.data + 42, k.data + 34, k.len - 34);
+        memcpy(k.data + 34, rows[i].options, 8);
+        k.len += 8;
+        k.l4 += 8;
+        k.data[14] = 0x47;
+        k.data[17] = (uint8_t)(k.data[17] + 8);
+        world_send(&w, &a, &k, &out);
+        if (out.reason != rows[i].reason)
+            fail_msg("row %zu: %s", i, drop_name(out.reason));
+    }
+}
+
 static void test_ipv4_options(void **state) {
     struct packet k = standard_udp(&a, "10.0.1.4", "10.0.1.5", 1000, 2000), long_header;
     uint8_t no_ops[8] = {1, 1, 1, 1, 1, 1, 1, 0};
@@ -331,6 +365,7 @@ int main(void) {
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_vlan),
         cmocka_unit_test(test_ipv4_options),
+        cmocka_unit_test(test_ipv4_source_route),
         cmocka_unit_test(test_ipv6_extensions),
         cmocka_unit_test(test_not_forwarded),
         cmocka_unit_test(test_arp),

@@ -427,7 +427,6 @@ def test_the_hosts_other_addresses_and_networks(w, behind):
             at_a.send(ether(ROUTER_MAC, w.a.mac, ipv4(w.a.ip, w.cloud.pool.rsplit(".", 1)[0] + ".250", udp(1, 2))))
 
 
-@pytest.mark.xfail(strict=True, reason="IPv4 options are not looked at")
 def test_source_routes_lead_nowhere(w, behind):
     """An IPv4 source route makes a host that accepts them forward where the packet says."""
     route = lambda kind: bytes([kind, 7, 4]) + packed("203.0.113.9") + b"\0"
