@@ -29,13 +29,17 @@ static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 pe
     return (int)bpf_redirect(ifindex, 0);
 }
 
+/* The uplink's MTU; what turns round in the gateway does not meet it. */
+static __always_inline int deliver_too_big(const struct pkt *p) {
+    return (!p->v.far || !p->key.eni) && p->wire_len > UPLINK_MTU;
+}
+
 /* Rewrites the packet by p->v and sends it: what the hook returns. */
 static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     u8 macs[12];
     int reason;
 
-    /* The uplink's MTU; what turns round in the gateway does not meet it. */
-    if ((!p->v.far || !p->key.eni) && p->wire_len > UPLINK_MTU)
+    if (deliver_too_big(p))
         return pkt_drop(DROP_TOO_BIG);
     reason = nat_apply(skb, p);
     if (reason)

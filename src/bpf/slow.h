@@ -32,12 +32,18 @@ static __always_inline int generations_read(struct pkt *p) {
 
 /* Stages 9 to 12. */
 STAGE int slow_finish(void) {
-    int reason = receiver_check();
+    struct pkt *p = pkt_get();
+    int reason;
 
+    if (!p)
+        return DROP_INTERNAL;
+    reason = receiver_check();
     if (!reason)
         reason = reply_check();
     if (!reason)
         reason = deliver_find();
+    if (!reason && deliver_too_big(p)) /* before anything is kept of it */
+        reason = DROP_TOO_BIG;
     if (!reason)
         reason = commit();
     return reason;

@@ -426,6 +426,14 @@ static void test_too_big(void **state) {
         world_send(&w, &a, &k, &out); /* and on the fast path */
         assert_int_equal(out.reason, extra ? DROP_TOO_BIG : DROP_NONE);
     }
+    /* Nothing is kept of a packet that was dropped. */
+    uint32_t entries = world_flow_entries(&w);
+    packet_eth(&k, world_router_mac, a.mac, ETH_P_IP);
+    packet_ip(&k, "10.0.1.4", HOST, IPPROTO_UDP);
+    packet_udp(&k, 3, 4, 1473);
+    packet_finish(&k);
+    expect_drop(&w, &a, &k, DROP_TOO_BIG);
+    assert_int_equal(world_flow_entries(&w), entries);
     /* A GSO packet is as large as its segments. */
     packet_eth(&k, world_router_mac, a.mac, ETH_P_IP);
     packet_ip(&k, "10.0.1.4", HOST, IPPROTO_TCP);

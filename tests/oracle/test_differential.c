@@ -176,7 +176,7 @@ static void one_packet(struct world *w, const struct oracle_host *host) {
         report(w, host, &p, &v, &o, what);
     reasons[v.reason]++;
     tracked[v.receiver]++;
-    if (o.accepted || o.reason == DROP_TOO_BIG) /* which comes after the flow was written */
+    if (o.accepted)
         rig_no_flows(&rig);
 }
 
