@@ -126,7 +126,6 @@ def test_link_local_services_are_never_forwarded(w):
         unroute(w, "0.0.0.0/0")
 
 
-@pytest.mark.xfail(strict=True, reason="fd00:ec2::/32 is forwarded like any network")
 def test_link_local_services_of_ipv6_are_never_forwarded(w):
     route(w, "::/0", w.m)
     try:
