@@ -99,10 +99,8 @@ STAGE int flow_put(u32 partner) {
         return -1;
     /* The ended flow's other half ends with it; but that may be what was just written. */
     old = flow_partner(f, key, &p->other);
-    if (old && !(partner && flow_key_equal(&p->other, &p->key)) && !(old->state & FLOW_DEAD)) {
-        old->last_ns = p->now;
-        __sync_fetch_and_or(&old->state, FLOW_DEAD);
-    }
+    if (old && !(partner && flow_key_equal(&p->other, &p->key)) && !(old->state & FLOW_DEAD))
+        flow_bury_half(old, p->now);
     seq = f->seq;
     p->value.seq = seq;
     __builtin_memcpy(f, &p->value, sizeof *f);

@@ -10,6 +10,7 @@
  * Who may touch what:
  *  - Counters, last_ns, state bits: anybody, atomically or by plain stores of a whole word. State
  *    bits are only added, so the two halves need no common lock.
+ *    But a flow is ended, taken over and deleted only under `seq`, too.
  *  - Verdict, partner, slots: only who made `seq` odd by compare-and-exchange. Readers copy the
  *    verdict between two reads of `seq` and take a difference, or an odd number, as a miss: they go
  *    the slow way, decide by the rules, and leave the entry alone. Nobody ever waits.
@@ -137,28 +138,44 @@ static __always_inline void flow_mark(struct flow_value *f, const struct flow_ke
         __sync_fetch_and_or(&other->state, bits);
 }
 
+/* Ends a half, unless somebody is rewriting or deleting it: then it is not what it was. */
+static __always_inline void flow_bury_half(struct flow_value *f, u64 now) {
+    if (!flow_lock(f))
+        return;
+    f->last_ns = now;
+    __sync_fetch_and_or(&f->state, FLOW_DEAD);
+    flow_unlock(f);
+}
+
 /* Ends a live flow: both halves miss from now on. */
 static __always_inline void flow_bury(struct flow_value *f, const struct flow_key *key,
                                       struct flow_key *room, u64 now) {
     struct flow_value *other = flow_partner(f, key, room);
 
-    f->last_ns = now;
-    __sync_fetch_and_or(&f->state, FLOW_DEAD);
-    if (other) {
-        other->last_ns = now;
-        __sync_fetch_and_or(&other->state, FLOW_DEAD);
-    }
+    flow_bury_half(f, now);
+    if (other)
+        flow_bury_half(other, now);
 }
 
-/* Deletes both halves of a flow that ended FLOW_GRACE ago; 1 when `key` is gone. */
+/* Deletes both halves of a flow that ended more than `grace` ago; 1 when `key` is gone. It may have
+ * been taken over since that was found: so it is judged again when nobody else can. */
 static __always_inline int flow_delete(struct flow_value *f, const struct flow_key *key,
-                                       struct flow_key *room) {
-    struct flow_value *other = flow_partner(f, key, room);
+                                       struct flow_key *room, u64 now, u64 grace) {
+    struct flow_value *other;
 
     if (!flow_lock(f))
         return 0;
-    if (other && flow_lock(other) && !bpf_map_delete_elem(&flows, room))
-        flow_total_add(-1);
+    if (flow_overdue(f, key, room, now) <= grace) {
+        flow_unlock(f);
+        return 0;
+    }
+    other = flow_partner(f, key, room);
+    if (other && flow_lock(other)) {
+        if (!flow_key_equal(&other->partner, key))
+            flow_unlock(other); /* it went to another flow */
+        else if (!bpf_map_delete_elem(&flows, room))
+            flow_total_add(-1);
+    }
     if (!bpf_map_delete_elem(&flows, key))
         flow_total_add(-1);
     return 1;
@@ -236,11 +253,14 @@ static __always_inline int flow_turns(const struct pkt *p, u32 flags) {
 /* The fast path: 1 when p->v holds a verdict that is in force, counted; 0: decide it anew. */
 static __always_inline int flow_hit(struct pkt *p) {
     struct flow_value *f;
-    u32 state;
+    u32 state, seq;
 
     p->now = bpf_ktime_get_coarse_ns();
     f = bpf_map_lookup_elem(&flows, &p->key);
-    if (!f || !flow_read(f, &p->v))
+    if (!f)
+        return 0;
+    seq = READ_ONCE(f->seq);
+    if (!flow_read(f, &p->v))
         return 0;
     state = READ_ONCE(f->state);
     if (state & FLOW_DEAD || flow_turns(p, p->v.flags) || flow_reopens(p, state) ||
@@ -249,6 +269,9 @@ static __always_inline int flow_hit(struct pkt *p) {
     if (flow_half_overdue(f, p->now) && flow_overdue(f, &p->key, &p->other, p->now))
         return 0;
     if (!generations_match(&p->v))
+        return 0;
+    barrier();
+    if (READ_ONCE(f->seq) != seq) /* state and deadline were another flow's */
         return 0;
     if (p->tcp_flags & (TCP_FIN | TCP_RST))
         flow_see_tcp(p, f, p->v.flags);

@@ -41,7 +41,7 @@ static long sweep_flow(void *map, const void *key, void *value, void *context) {
         flow_bury(f, &victim, &room, sweep->now);
     else if (!overdue)
         sweep->live++;
-    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room))
+    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room, sweep->now, FLOW_GRACE_NS))
         sweep->deleted++;
     else
         sweep->kept++;
