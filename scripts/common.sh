@@ -7,7 +7,8 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_FIND_LINKS CFLAGS LDFLAGS CC CXX
 for name in ${!AWS_@}; do unset "$name"; done
 
-if [ -t 1 ]; then bold=$(printf '\033[1m') green=$(printf '\033[32m') red=$(printf '\033[31m') plain=$(printf '\033[0m')
+tty=''
+if [ -t 1 ]; then tty=1 bold=$(printf '\033[1m') green=$(printf '\033[32m') red=$(printf '\033[31m') plain=$(printf '\033[0m')
 else bold='' green='' red='' plain=''; fi
 
 phase_name='' phase_start=0 all_start=$SECONDS
@@ -77,7 +78,10 @@ build() {
         rm -rf "$dir"
         /usr/bin/meson setup "$dir" "${options[@]}" >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "meson failed (see above)"; }
     fi
-    /usr/bin/ninja -C "$dir" "$@" 2>&1 | tee "$log" | awk -F'[][/]' '/^\[[0-9]+\/[0-9]+\]/ { printf "\r  %s of %s", $2, $3; fflush() } END { print "" }'
+    /usr/bin/ninja -C "$dir" "$@" 2>&1 | tee "$log" | awk -F'[][/]' -v tty="$tty" '/^\[[0-9]+\/[0-9]+\]/ {
+        if (tty) printf "\r  %s of %s", $2, $3
+        else if (int($2 * 4 / $3) > quarter) { quarter = int($2 * 4 / $3); printf "  %s of %s\n", $2, $3 }
+        fflush() } END { if (tty) print "" }'
     if [ "${PIPESTATUS[0]}" != 0 ]; then
         grep -v '^\[' "$log" | tail -n 40 >&2
         die "the build failed (see above)"
