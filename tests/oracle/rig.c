@@ -337,20 +337,30 @@ void rig_no_flows(struct rig *g) {
     must(dataplane_each(g->dp, DATAPLANE_FLOWS, forget, g));
 }
 
-static int find_forward(const void *key, const void *value, void *arg) {
-    const struct flow_value *f = value;
-    struct rig_outcome *o = arg;
+/* The half that a packet from `eni` began; what an earlier one left may still be there. */
+struct search {
+    uint32_t eni;
+    uint64_t start_ns; /* of the newest so far */
+    struct rig_outcome *outcome;
+};
 
-    if (!(f->verdict.flags & FLOW_FORWARD))
+static int find_forward(const void *key, const void *value, void *arg) {
+    const struct flow_key *k = key;
+    const struct flow_value *f = value;
+    struct search *s = arg;
+
+    if (!(f->verdict.flags & FLOW_FORWARD) || k->eni != s->eni || f->start_ns < s->start_ns)
         return 0;
-    o->flow = true;
-    o->verdict = f->verdict;
+    s->start_ns = f->start_ns;
+    s->outcome->flow = true;
+    s->outcome->verdict = f->verdict;
     return 0;
 }
 
 void rig_send(struct rig *g, const struct network_interface *from, const void *frame, size_t len,
               struct rig_outcome *ret) {
     const struct rig_port *at = from ? port_of(g, from->o.id) : NULL;
+    struct search search = {.eni = rig_number(g, from), .outcome = ret};
     struct __sk_buff ctx = {0};
     uint64_t after[DROP_SLOTS];
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
@@ -372,5 +382,5 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
     ret->accepted = opts.retval == TC_ACT_REDIRECT;
     ret->len = opts.data_size_out;
     if (ret->accepted)
-        must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, ret));
+        must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, &search));
 }

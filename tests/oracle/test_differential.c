@@ -126,6 +126,8 @@ static void report(const struct world *w, const struct oracle_host *host,
     printf("  the data plane: %s, reason %s, counted %u, flow %d flags %x far %u\n",
            o->accepted ? "accepted" : "dropped", drop_name(o->reason), o->counted, o->flow,
            o->flow ? o->verdict.flags : 0, o->flow ? o->verdict.far : 0);
+    if (v->to)
+        printf("  the receiver's number is %u\n", rig_number(&rig, v->to));
     if (differences == 0)
         world_print(w);
     fflush(stdout);
