@@ -35,38 +35,18 @@
  * An interface exists for packets while it is attached to an instance of this host. The address of
  * another one is nobody's.
  */
-#include "rules/oracle.h"
+#include "rules/oracle_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "model/route_table.h"
-#include "model/vpc.h"
-
 #define INTERNET_MTU 1500
-
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
-
-/* One judgement on its way. */
-struct way {
-    const struct index *ix;
-    const struct oracle_host *host;
-    const struct oracle_packet *p;
-    const struct oracle_flow *flow; /* a later packet's; NULL: a first packet */
-    bool reply;                     /* of that flow */
-    struct oracle_verdict *v;
-    const struct network_interface *to; /* the next hop's interface; NULL: the uplink */
-    struct ip src, dst;                 /* as they leave the last translation */
-    bool own;                           /* the source is the sender's own private address */
-    bool crosses;                       /* it leaves one subnet and enters another place */
-    bool internet;                      /* through an internet gateway */
-};
 
 static const struct oracle_host no_host;
 
 /* Writes a question and its answer down. */
-static enum drop_reason hop(struct way *w, uint8_t step, const char *question, const char *by,
-                            enum drop_reason reason) {
+enum drop_reason hop(struct way *w, uint8_t step, const char *question, const char *by,
+                     enum drop_reason reason) {
     struct oracle_hop *h = &w->v->hops[w->v->n_hops];
 
     if (w->v->n_hops < ORACLE_HOPS) {
@@ -77,103 +57,6 @@ static enum drop_reason hop(struct way *w, uint8_t step, const char *question, c
         snprintf(h->by, sizeof(h->by), "%s", by);
     }
     return reason;
-}
-
-static bool within(const struct ip *ip, const char *prefix) {
-    struct cidr c;
-
-    return cidr_parse(prefix, &c) == 0 && cidr_contains_ip(&c, ip);
-}
-
-static bool within_any(const struct ip *ip, const char *const *prefixes) {
-    for (; *prefixes; prefixes++)
-        if (within(ip, *prefixes))
-            return true;
-    return false;
-}
-
-static const char *const multicast[] = {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8", NULL};
-/* "This network" and loopback: never on a wire (RFC 6890). */
-static const char *const host_only[] = {"0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128", NULL};
-static const char *const link_local[] = {"169.254.0.0/16", "fe80::/10", NULL};
-/* AWS: "packets to 169.254.168.0/22 and fd00:ec2::/32 are not forwarded". */
-static const char *const services[] = {"169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", NULL};
-/* What is no address of the internet (RFC 6890). */
-static const char *const not_global[] = {"0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.0/10",
-                                         "127.0.0.0/8",    "169.254.0.0/16", "172.16.0.0/12",
-                                         "192.168.0.0/16", "240.0.0.0/4",    "::/64",
-                                         "fc00::/7",       "fe80::/10",      NULL};
-
-static bool is_here(const struct way *w, const struct network_interface *eni) {
-    return eni->instance_id && (!w->host->on_host || w->host->on_host(w->host->data, w->ix, eni));
-}
-
-static bool has_private(const struct network_interface *eni, const struct ip *ip) {
-    if (eni_find(eni, ip))
-        return true;
-    list_each (struct eni_address6, a, eni->addresses6)
-        if (ip_equal(&a->ip, ip))
-            return true;
-    return false;
-}
-
-/* The interface of the VPC that has this private address; NULL: nobody. */
-static const struct network_interface *find_private(const struct way *w, const char *vpc_id,
-                                                    const struct ip *ip) {
-    struct cursor c;
-
-    index_each_by(w->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_VPC, vpc_id) {
-        if (is_here(w, c.obj) && has_private(c.obj, ip))
-            return c.obj;
-    }
-    return NULL;
-}
-
-static const struct internet_gateway *gateway_of(const struct way *w, const char *vpc_id) {
-    struct cursor c;
-
-    return cursor_by(w->ix, &c, KIND_INTERNET_GATEWAY, IGW_BY_VPC, vpc_id) ? c.obj : NULL;
-}
-
-/*
- * The public address that stands for a private one, if any: "An internet gateway performs
- * one-to-one NAT" for IPv4; "IPv6 addresses are globally unique, and therefore public by default".
- */
-static bool public_of(const struct way *w, const struct network_interface *eni,
-                      const struct ip *private_ip, struct ip *ret) {
-    const struct eni_address *a = eni_find(eni, private_ip);
-
-    if (!gateway_of(w, eni->vpc_id))
-        return false;
-    *ret = private_ip->family == IP_V6 ? *private_ip : a ? a->public_ip : (struct ip){0};
-    return ret->family != IP_NONE;
-}
-
-/* The interface behind a public address, and its private address. */
-static const struct network_interface *find_public(const struct way *w, const struct ip *ip,
-                                                   struct ip *ret_private) {
-    struct ip public_ip;
-    struct cursor c;
-
-    index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
-        const struct network_interface *eni = c.obj;
-
-        if (!is_here(w, eni))
-            continue;
-        list_each (struct eni_address, a, eni->addresses) {
-            if (public_of(w, eni, &a->ip, &public_ip) && ip_equal(&public_ip, ip)) {
-                *ret_private = a->ip;
-                return eni;
-            }
-        }
-        list_each (struct eni_address6, a, eni->addresses6) {
-            if (public_of(w, eni, &a->ip, &public_ip) && ip_equal(&public_ip, ip)) {
-                *ret_private = a->ip;
-                return eni;
-            }
-        }
-    }
-    return NULL;
 }
 
 /* 1 */
@@ -227,9 +110,9 @@ static enum drop_reason check_sender(struct way *w) {
 }
 
 /* The groups at the packet's sender, or at its receiver: for a reply, as the flow began there. */
-static bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,
-                       const struct ip *peer, const struct network_interface *peer_eni,
-                       char ret_by[96], enum oracle_tracking *ret_tracking) {
+bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,
+                const struct ip *peer, const struct network_interface *peer_eni, char ret_by[96],
+                enum oracle_tracking *ret_tracking) {
     struct oracle_packet first = *w->p;
     bool egress = at_sender;
 
@@ -245,176 +128,6 @@ static bool ask_groups(struct way *w, const struct network_interface *eni, bool 
         egress = !at_sender;
     }
     return oracle_groups(w->ix, eni, egress, &first, peer, peer_eni, ret_by, ret_tracking);
-}
-
-/* 5 */
-static enum drop_reason egress_groups(struct way *w) {
-    const struct network_interface *from = w->p->from;
-    const struct network_interface *peer = find_private(w, from->vpc_id, &w->p->dst);
-    char by[96];
-    bool ok = ask_groups(w, from, true, &w->p->dst, peer, by, &w->v->sender);
-
-    return hop(w, 5, "security groups of the sender, egress", by,
-               ok ? DROP_NONE : DROP_GROUP_EGRESS);
-}
-
-/* 6 */
-static enum drop_reason egress_acl(struct way *w) {
-    char by[96];
-    bool ok = oracle_acl(w->ix, w->p->from, true, w->p, &w->p->dst, by);
-
-    return hop(w, 6, "network ACL of the sender's subnet, egress", by,
-               ok ? DROP_NONE : DROP_ACL_EGRESS);
-}
-
-/*
- * 7. "Route priority" (VPC user guide): "we use the most specific route that matches the traffic
- *    (longest prefix match)". With the same prefix: local, then static, then propagated.
- */
-static const struct route *find_route(const struct route_table *t, const struct ip *dst) {
-    const struct route *best = NULL;
-
-    list_each (struct route, r, t->routes) {
-        if (r->cidr.ip.family != dst->family || !cidr_contains_ip(&r->cidr, dst))
-            continue;
-        if (!best || r->cidr.len > best->cidr.len ||
-            (r->cidr.len == best->cidr.len && r->origin < best->origin))
-            best = r;
-    }
-    return best;
-}
-
-static bool is_target(const struct route *r, const char *prefix) {
-    return strncmp(r->target, prefix, strlen(prefix)) == 0;
-}
-
-/* 8, local: to whoever has the address. */
-static enum drop_reason to_local(struct way *w) {
-    const struct network_interface *from = w->p->from;
-    const struct subnet *s = index_get(w->ix, KIND_SUBNET, from->o.scope, from->subnet_id);
-    struct ip router = ip_add(&s->cidr.ip, 1);
-
-    w->to = find_private(w, from->vpc_id, &w->p->dst);
-    if (w->to)
-        return hop(w, 8, "local", w->to->o.id, DROP_NONE);
-    return hop(w, 8, "local", "", ip_equal(&w->p->dst, &router) ? DROP_TO_ROUTER : DROP_NO_ADDRESS);
-}
-
-/* 8, an interface: it receives the packet as it is, whatever its destination. */
-static enum drop_reason to_interface(struct way *w, const struct route *r) {
-    const struct network_interface *from = w->p->from;
-    const struct network_interface *eni =
-        index_get(w->ix, KIND_NETWORK_INTERFACE, from->o.scope, r->target);
-
-    if (!eni || !eni->instance_id || eni == from)
-        return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
-    if (!is_here(w, eni))
-        return hop(w, 8, "interface", r->target, DROP_NO_LINK);
-    w->to = eni;
-    return hop(w, 8, "interface", r->target, DROP_NONE);
-}
-
-/* A service of the host itself, at its end of the uplink. */
-static bool host_allows(const struct way *w) {
-    const struct oracle_packet *p = w->p;
-
-    if (w->host->open)
-        return true;
-    if (p->protocol == ICMP || p->protocol == ICMPV6)
-        return p->icmp_type == (p->src.family == IP_V4 ? 8 : 128) &&
-               p->protocol == (p->src.family == IP_V4 ? ICMP : ICMPV6);
-    return (p->protocol == TCP || p->protocol == UDP) && w->host->allows &&
-           w->host->allows(w->host->data, p->protocol, p->dport);
-}
-
-static const struct ip *host_address(const struct way *w, uint8_t family) {
-    return family == IP_V4 ? &w->host->address4 : &w->host->address6;
-}
-
-static bool in_pool(const struct way *w, const struct ip *ip) {
-    const struct cidr *pool = ip->family == IP_V4 ? &w->host->pool4 : &w->host->pool6;
-
-    return pool->ip.family && cidr_contains_ip(pool, ip);
-}
-
-/* What the uplink carries: to the host itself, and beyond it where that is wanted. */
-static enum drop_reason to_uplink(struct way *w) {
-    const struct ip *dst = &w->p->dst;
-
-    if (!w->host->uplink)
-        return DROP_NO_UPLINK;
-    if (w->reply) /* it goes where its question came from */
-        return DROP_NONE;
-    if (ip_equal(dst, host_address(w, dst->family)))
-        return host_allows(w) ? DROP_NONE : DROP_UPLINK_PORT;
-    if (in_pool(w, dst) || !w->host->anywhere || within_any(dst, not_global) ||
-        (w->host->is_own && w->host->is_own(w->host->data, dst)))
-        return DROP_UPLINK_DESTINATION;
-    return DROP_NONE;
-}
-
-/* 8, an internet gateway. */
-static enum drop_reason to_internet(struct way *w, const struct route *r) {
-    const struct network_interface *from = w->p->from;
-    struct ip public_ip, private_ip;
-
-    if (!w->own || !public_of(w, from, &w->p->src, &public_ip))
-        return hop(w, 8, "internet gateway", "no public address", DROP_NO_PUBLIC);
-    w->internet = true;
-    w->src = public_ip;
-    w->to = find_public(w, &w->p->dst, &private_ip);
-    if (w->to) {
-        w->dst = private_ip;
-        return hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
-    }
-    return hop(w, 8, "internet gateway", r->target, to_uplink(w));
-}
-
-/* 7 and 8 */
-static enum drop_reason follow_route(struct way *w) {
-    const struct network_interface *from = w->p->from;
-    const struct route_table *t = route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id);
-    const struct route *r = t ? find_route(t, &w->p->dst) : NULL;
-    char by[96], text[CIDR_TEXT];
-
-    if (!r)
-        return hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
-    snprintf(by, sizeof(by), "%s: %s", t->o.id, cidr_format(&r->cidr, text));
-    hop(w, 7, "route table", by, DROP_NONE);
-    if (strcmp(r->target, "local") == 0)
-        return to_local(w);
-    if (is_target(r, "eni-"))
-        return to_interface(w, r);
-    if (is_target(r, "igw-")) {
-        const struct internet_gateway *igw = gateway_of(w, from->vpc_id);
-
-        if (!igw || strcmp(igw->o.id, r->target) != 0)
-            return hop(w, 8, "internet gateway", r->target, DROP_BLACKHOLE);
-        return to_internet(w, r);
-    }
-    /* Kinds of targets that exist, but not in this version. */
-    if (is_target(r, "nat-") || is_target(r, "eigw-") || is_target(r, "pcx-") ||
-        is_target(r, "vgw-"))
-        return hop(w, 8, "target", r->target, DROP_ROUTE_KIND);
-    return hop(w, 8, "target", r->target, DROP_BLACKHOLE);
-}
-
-/* 5 to 8: from an interface to the next hop. */
-static enum drop_reason leave(struct way *w) {
-    const struct network_interface *from = w->p->from;
-    const struct network_interface *neighbour = find_private(w, from->vpc_id, &w->p->dst);
-    enum drop_reason r = egress_groups(w);
-
-    if (r)
-        return r;
-    /* "Traffic to another interface of the same subnet does not consult the route table." */
-    if (neighbour && strcmp(neighbour->subnet_id, from->subnet_id) == 0) {
-        w->to = neighbour;
-        return hop(w, 7, "route table", "within the subnet: not asked", DROP_NONE);
-    }
-    w->crosses = true;
-    r = egress_acl(w);
-    return r ? r : follow_route(w);
 }
 
 /* 9 and 10: at the receiving interface. */
@@ -440,26 +153,6 @@ static enum drop_reason arrive(struct way *w) {
         return hop(w, 10, "destination check", "SourceDestCheck is off", DROP_NONE);
     return hop(w, 10, "destination check", ip_format(&w->dst, text),
                has_private(w->to, &w->dst) ? DROP_NONE : DROP_NOT_DESTINATION);
-}
-
-/* Whether the address lies in one of the VPC's networks, or is somebody's there. */
-static bool is_inside(const struct way *w, const struct network_interface *eni,
-                      const struct ip *ip) {
-    const struct vpc *v = index_get(w->ix, KIND_VPC, eni->o.scope, eni->vpc_id);
-
-    if (find_private(w, eni->vpc_id, ip))
-        return true;
-    if (!v)
-        return false;
-    if (cidr_contains_ip(&v->cidr, ip))
-        return true;
-    list_each (struct cidr_association, a, v->cidrs)
-        if (cidr_contains_ip(&a->cidr, ip))
-            return true;
-    list_each (struct cidr_association, a, v->cidrs6)
-        if (cidr_contains_ip(&a->cidr, ip))
-            return true;
-    return false;
 }
 
 /* By the uplink: to a public address, from anything that is not ours. */

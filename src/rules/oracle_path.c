@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps 5 to 8: the sender's groups, its subnet's ACL and route table, and the route's target. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/route_table.h"
+#include "rules/oracle_private.h"
+
+/* 5 */
+static enum drop_reason egress_groups(struct way *w) {
+    const struct network_interface *from = w->p->from;
+    const struct network_interface *peer = find_private(w, from->vpc_id, &w->p->dst);
+    char by[96];
+    bool ok = ask_groups(w, from, true, &w->p->dst, peer, by, &w->v->sender);
+
+    return hop(w, 5, "security groups of the sender, egress", by,
+               ok ? DROP_NONE : DROP_GROUP_EGRESS);
+}
+
+/* 6 */
+static enum drop_reason egress_acl(struct way *w) {
+    char by[96];
+    bool ok = oracle_acl(w->ix, w->p->from, true, w->p, &w->p->dst, by);
+
+    return hop(w, 6, "network ACL of the sender's subnet, egress", by,
+               ok ? DROP_NONE : DROP_ACL_EGRESS);
+}
+
+/*
+ * 7. "Route priority" (VPC user guide): "we use the most specific route that matches the traffic
+ *    (longest prefix match)". With the same prefix: local, then static, then propagated.
+ */
+static const struct route *find_route(const struct route_table *t, const struct ip *dst) {
+    const struct route *best = NULL;
+
+    list_each (struct route, r, t->routes) {
+        if (r->cidr.ip.family != dst->family || !cidr_contains_ip(&r->cidr, dst))
+            continue;
+        if (!best || r->cidr.len > best->cidr.len ||
+            (r->cidr.len == best->cidr.len && r->origin < best->origin))
+            best = r;
+    }
+    return best;
+}
+
+static bool is_target(const struct route *r, const char *prefix) {
+    return strncmp(r->target, prefix, strlen(prefix)) == 0;
+}
+
+/* 8, local: to whoever has the address. */
+static enum drop_reason to_local(struct way *w) {
+    const struct network_interface *from = w->p->from;
+    const struct subnet *s = index_get(w->ix, KIND_SUBNET, from->o.scope, from->subnet_id);
+    struct ip router = ip_add(&s->cidr.ip, 1);
+
+    w->to = find_private(w, from->vpc_id, &w->p->dst);
+    if (w->to)
+        return hop(w, 8, "local", w->to->o.id, DROP_NONE);
+    return hop(w, 8, "local", "", ip_equal(&w->p->dst, &router) ? DROP_TO_ROUTER : DROP_NO_ADDRESS);
+}
+
+/* 8, an interface: it receives the packet as it is, whatever its destination. */
+static enum drop_reason to_interface(struct way *w, const struct route *r) {
+    const struct network_interface *from = w->p->from;
+    const struct network_interface *eni =
+        index_get(w->ix, KIND_NETWORK_INTERFACE, from->o.scope, r->target);
+
+    if (!eni || !eni->instance_id || eni == from)
+        return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
+    if (!is_here(w, eni))
+        return hop(w, 8, "interface", r->target, DROP_NO_LINK);
+    w->to = eni;
+    return hop(w, 8, "interface", r->target, DROP_NONE);
+}
+
+/* A service of the host itself, at its end of the uplink. */
+static bool host_allows(const struct way *w) {
+    const struct oracle_packet *p = w->p;
+
+    if (w->host->open)
+        return true;
+    if (p->protocol == ICMP || p->protocol == ICMPV6)
+        return p->icmp_type == (p->src.family == IP_V4 ? 8 : 128) &&
+               p->protocol == (p->src.family == IP_V4 ? ICMP : ICMPV6);
+    return (p->protocol == TCP || p->protocol == UDP) && w->host->allows &&
+           w->host->allows(w->host->data, p->protocol, p->dport);
+}
+
+/* What the uplink carries: to the host itself, and beyond it where that is wanted. */
+static enum drop_reason to_uplink(struct way *w) {
+    const struct ip *dst = &w->p->dst;
+
+    if (!w->host->uplink)
+        return DROP_NO_UPLINK;
+    if (w->reply) /* it goes where its question came from */
+        return DROP_NONE;
+    if (ip_equal(dst, host_address(w, dst->family)))
+        return host_allows(w) ? DROP_NONE : DROP_UPLINK_PORT;
+    if (in_pool(w, dst) || !w->host->anywhere || within_any(dst, not_global) ||
+        (w->host->is_own && w->host->is_own(w->host->data, dst)))
+        return DROP_UPLINK_DESTINATION;
+    return DROP_NONE;
+}
+
+/* 8, an internet gateway. */
+static enum drop_reason to_internet(struct way *w, const struct route *r) {
+    const struct network_interface *from = w->p->from;
+    struct ip public_ip, private_ip;
+
+    if (!w->own || !public_of(w, from, &w->p->src, &public_ip))
+        return hop(w, 8, "internet gateway", "no public address", DROP_NO_PUBLIC);
+    w->internet = true;
+    w->src = public_ip;
+    w->to = find_public(w, &w->p->dst, &private_ip);
+    if (w->to) {
+        w->dst = private_ip;
+        return hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
+    }
+    return hop(w, 8, "internet gateway", r->target, to_uplink(w));
+}
+
+/* 7 and 8 */
+static enum drop_reason follow_route(struct way *w) {
+    const struct network_interface *from = w->p->from;
+    const struct route_table *t = route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id);
+    const struct route *r = t ? find_route(t, &w->p->dst) : NULL;
+    char by[96], text[CIDR_TEXT];
+
+    if (!r)
+        return hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
+    snprintf(by, sizeof(by), "%s: %s", t->o.id, cidr_format(&r->cidr, text));
+    hop(w, 7, "route table", by, DROP_NONE);
+    if (strcmp(r->target, "local") == 0)
+        return to_local(w);
+    if (is_target(r, "eni-"))
+        return to_interface(w, r);
+    if (is_target(r, "igw-")) {
+        const struct internet_gateway *igw = gateway_of(w, from->vpc_id);
+
+        if (!igw || strcmp(igw->o.id, r->target) != 0)
+            return hop(w, 8, "internet gateway", r->target, DROP_BLACKHOLE);
+        return to_internet(w, r);
+    }
+    /* Kinds of targets that exist, but not in this version. */
+    if (is_target(r, "nat-") || is_target(r, "eigw-") || is_target(r, "pcx-") ||
+        is_target(r, "vgw-"))
+        return hop(w, 8, "target", r->target, DROP_ROUTE_KIND);
+    return hop(w, 8, "target", r->target, DROP_BLACKHOLE);
+}
+
+/* 5 to 8: from an interface to the next hop. */
+enum drop_reason leave(struct way *w) {
+    const struct network_interface *from = w->p->from;
+    const struct network_interface *neighbour = find_private(w, from->vpc_id, &w->p->dst);
+    enum drop_reason r = egress_groups(w);
+
+    if (r)
+        return r;
+    /* "Traffic to another interface of the same subnet does not consult the route table." */
+    if (neighbour && strcmp(neighbour->subnet_id, from->subnet_id) == 0) {
+        w->to = neighbour;
+        return hop(w, 7, "route table", "within the subnet: not asked", DROP_NONE);
+    }
+    w->crosses = true;
+    r = egress_acl(w);
+    return r ? r : follow_route(w);
+}

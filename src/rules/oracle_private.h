@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of the oracle share:
+ *
+ *   oracle.c          the order of the steps; 1 to 4 and 9 to 12
+ *   oracle_path.c     5 to 8: out of the sender's subnet, to the route's target
+ *   oracle_address.c  whose an address is
+ *   oracle_rules.c    one security group's, one network ACL's answer
+ */
+#ifndef VPCD_RULES_ORACLE_PRIVATE_H
+#define VPCD_RULES_ORACLE_PRIVATE_H
+
+#include "model/vpc.h"
+#include "rules/oracle.h"
+
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+
+/* One judgement on its way. */
+struct way {
+    const struct index *ix;
+    const struct oracle_host *host;
+    const struct oracle_packet *p;
+    const struct oracle_flow *flow; /* a later packet's; NULL: a first packet */
+    bool reply;                     /* of that flow */
+    struct oracle_verdict *v;
+    const struct network_interface *to; /* the next hop's interface; NULL: the uplink */
+    struct ip src, dst;                 /* as they leave the last translation */
+    bool own;                           /* the source is the sender's own private address */
+    bool crosses;                       /* it leaves one subnet and enters another place */
+    bool internet;                      /* through an internet gateway */
+};
+
+/* Writes a question and its answer down; returns `reason`. */
+enum drop_reason hop(struct way *w, uint8_t step, const char *question, const char *by,
+                     enum drop_reason reason);
+
+/* --- oracle.c --- */
+
+/* The groups at the packet's sender, or at its receiver: for a reply, as the flow began there. */
+bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,
+                const struct ip *peer, const struct network_interface *peer_eni, char ret_by[96],
+                enum oracle_tracking *ret_tracking);
+
+/* --- oracle_path.c --- */
+
+/* Steps 5 to 8: from an interface to the next hop. */
+enum drop_reason leave(struct way *w);
+
+/* --- oracle_address.c --- */
+
+/* Lists of prefixes of both families, ended by NULL. */
+extern const char *const multicast[],
+    *const host_only[], *const link_local[], *const services[], *const not_global[];
+bool within(const struct ip *ip, const char *prefix);
+bool within_any(const struct ip *ip, const char *const *prefixes);
+/* Whether an interface exists for packets: attached, and on this host. */
+bool is_here(const struct way *w, const struct network_interface *eni);
+bool has_private(const struct network_interface *eni, const struct ip *ip);
+/* The interface of the VPC that has this private address; NULL: nobody. */
+const struct network_interface *find_private(const struct way *w, const char *vpc_id,
+                                             const struct ip *ip);
+const struct internet_gateway *gateway_of(const struct way *w, const char *vpc_id);
+/* The public address that stands for a private one; false: none. */
+bool public_of(const struct way *w, const struct network_interface *eni,
+               const struct ip *private_ip, struct ip *ret);
+/* The interface behind a public address, and its private address; NULL: nobody. */
+const struct network_interface *find_public(const struct way *w, const struct ip *ip,
+                                            struct ip *ret_private);
+/* Whether the address lies in one of the VPC's networks, or is somebody's there. */
+bool is_inside(const struct way *w, const struct network_interface *eni, const struct ip *ip);
+/* The host's end of the uplink. */
+const struct ip *host_address(const struct way *w, uint8_t family);
+bool in_pool(const struct way *w, const struct ip *ip);
+
+#endif
