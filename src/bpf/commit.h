@@ -286,6 +286,10 @@ STAGE int commit(void) {
     if ((p->key.eni && !(flags & FLOW_TRACKED_SRC)) || (p->v.far && !(flags & FLOW_TRACKED_DST)))
         flags |= FLOW_UNTRACKED;
     p->v.flags = flags;
+    if (dry_run) {
+        dry_result.verdict = p->v;
+        return 0;
+    }
     if (p->known)
         return commit_known();
     /* What opens no flow: ICMP outside of queries, answers to nothing, a reset of nothing. */

@@ -40,10 +40,10 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     int reason;
 
     if (deliver_too_big(p))
-        return pkt_drop(DROP_TOO_BIG);
+        return pkt_refuse(p, DROP_TOO_BIG);
     reason = nat_apply(skb, p);
     if (reason)
-        return pkt_drop((u32)reason);
+        return pkt_refuse(p, (u32)reason);
     __builtin_memcpy(macs, p->v.dst_mac, 6);
     __builtin_memcpy(macs + 6, p->v.src_mac, 6);
     if (bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0))

@@ -18,7 +18,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     p->key.eni = port->eni;
     p->vpc = port->vpc;
     if (!mac_equal(p->eth_src, port->mac))
-        return pkt_drop(DROP_SPOOFED_MAC);
+        return pkt_refuse(p, DROP_SPOOFED_MAC);
     if (p->kind == PKT_ARP) /* 2 */
         return arp_answer(skb);
     if (p->kind == PKT_NS)
@@ -27,7 +27,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     if (!flow_hit(p)) {
         reason = slow_eni(); /* 4 to 12 */
         if (reason)
-            return pkt_drop((u32)reason);
+            return pkt_refuse(p, (u32)reason);
     }
     return deliver(skb, p);
 }

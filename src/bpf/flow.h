@@ -256,6 +256,8 @@ static __always_inline int flow_hit(struct pkt *p) {
     u32 state, seq;
 
     p->now = bpf_ktime_get_coarse_ns();
+    if (dry_run)
+        return 0;
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f)
         return 0;
@@ -290,6 +292,8 @@ STAGE int flow_recall(void) {
     p->state = 0;
     p->turned = 0;
     p->now = bpf_ktime_get_coarse_ns();
+    if (dry_run)
+        return 0;
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f && flow_migrate(p))
         f = bpf_map_lookup_elem(&flows, &p->key);

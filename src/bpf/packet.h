@@ -20,6 +20,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "abi/event.h"
 #include "bpf/tables.h"
 
 typedef __u8 u8;
@@ -134,13 +135,61 @@ static __always_inline struct eni_stats_value *stats_of(u32 eni) {
     return bpf_map_lookup_elem(&eni_stats, &key);
 }
 
+/*
+ * A second copy of the programs, loaded with dry_run set and attached to nothing, answers what
+ * would become of a first packet (dataplane_try). It knows no flows, writes no map and sends
+ * nothing; what it decides is left in dry_result. In the programs of the packet path this is a
+ * constant 0.
+ */
+const volatile __u8 dry_run = 0;
+struct dry_result dry_result;
+
 /* Counts the reason; what a hook returns for a packet that ends here. */
 static __always_inline int pkt_drop(u32 reason) {
     u64 *count = bpf_map_lookup_elem(&drops, &reason);
 
-    if (count)
+    if (dry_run)
+        dry_result.reason = reason;
+    else if (count)
         *count += 1;
     return TC_ACT_SHOT;
+}
+
+/* Whether this interface's drop is one of the few in this second that are told of. */
+static __always_inline int drop_is_told(u32 eni, u64 now) {
+    u32 slot = eni & (DROP_BUDGETS - 1);
+    struct drop_budget *b = bpf_map_lookup_elem(&drop_budgets, &slot);
+    u64 second = now >> 30;
+
+    if (!b)
+        return 0;
+    if (b->second != second) {
+        b->second = second;
+        b->told = 0;
+    }
+    return b->told++ < DROP_EVENTS_A_SECOND;
+}
+
+/* As pkt_drop, once the packet was parsed: whoever listens is told of it, within a bound. */
+static __always_inline int pkt_refuse(const struct pkt *p, u32 reason) {
+    struct drop_event *e;
+    u64 now;
+
+    if (!dry_run) {
+        now = bpf_ktime_get_coarse_ns();
+        e = drop_is_told(p->key.eni, now) ? bpf_ringbuf_reserve(&drop_events, sizeof *e, 0) : 0;
+        if (e) {
+            e->ns = now;
+            e->reason = reason;
+            e->ip_len = p->ip_len;
+            e->rule = p->rule_port;
+            e->tcp_flags = p->tcp_flags;
+            e->zero = 0;
+            e->key = p->key;
+            bpf_ringbuf_submit(e, 0);
+        }
+    }
+    return pkt_drop(reason);
 }
 
 static __always_inline int mac_equal(const u8 *a, const u8 *b) {

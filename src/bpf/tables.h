@@ -7,6 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "abi/event.h"
 #include "abi/maps.h"
 
 struct {
@@ -22,6 +23,18 @@ struct {
     __type(key, __u32);
     __type(value, __u64);
 } drops SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, DROP_EVENTS_BYTES);
+} drop_events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, DROP_BUDGETS);
+    __type(key, __u32);
+    __type(value, struct drop_budget);
+} drop_budgets SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -22,7 +22,7 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
     if (!flow_hit(p)) {
         reason = slow_uplink();
         if (reason)
-            return pkt_drop((u32)reason);
+            return pkt_refuse(p, (u32)reason);
     }
     return deliver(skb, p);
 }

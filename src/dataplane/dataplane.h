@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "abi/event.h"
 #include "abi/maps.h"
 #include "base/buf.h"
 
@@ -47,6 +48,7 @@ enum dataplane_map {
     DATAPLANE_RINGS,
     DATAPLANE_FLOW_TOTAL, /* key: u32 0 */
     DATAPLANE_DROPS,
+    DATAPLANE_DROP_EVENTS, /* a ring: src/dataplane/watch.h */
     DATAPLANE_PROGS,
     DATAPLANE_MAPS,
 };
@@ -131,6 +133,28 @@ int dataplane_eni_stats(struct dataplane *dp, uint32_t eni, struct eni_stats_val
  * Returns how many entries went and how many live (two a flow). Only memory depends on it: once a
  * minute is plenty. One walk in the kernel: about 0.3 s for a million flows. */
 int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live);
+
+/* What would become of a first packet that enters by this device (an ENI's host end, or the data
+ * plane's end of the uplink): decided by these programs on these maps; nothing is written, counted
+ * or sent, and flows are not looked at. `frame` is an Ethernet frame of at most 4,000 bytes. */
+struct dataplane_outcome {
+    bool accepted;
+    unsigned reason;             /* enum drop_reason when it was not accepted */
+    struct flow_verdict verdict; /* when it was accepted and may open a flow */
+};
+int dataplane_try(struct dataplane *dp, uint32_t ifindex, const void *frame, size_t len,
+                  struct dataplane_outcome *ret);
+
+/* Calls `each` for packets that were dropped; some of an interface in a second, not all. The ring
+ * is one: two listeners would share its records. */
+struct dataplane_watch;
+typedef void dataplane_drop_fn(const struct drop_event *event, void *arg);
+int dataplane_watch_new(struct dataplane *dp, dataplane_drop_fn *each, void *arg,
+                        struct dataplane_watch **ret_watch);
+void dataplane_watch_free(struct dataplane_watch *watch);
+/* To poll for reading; then dataplane_watch_read calls `each`. */
+int dataplane_watch_fd(const struct dataplane_watch *watch);
+int dataplane_watch_read(struct dataplane_watch *watch);
 
 /* File descriptors for tests (BPF_PROG_TEST_RUN); owned by the data plane. */
 int dataplane_prog_fd(struct dataplane *dp, enum prog_index index);

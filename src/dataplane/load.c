@@ -17,6 +17,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/pkt_cls.h>
 
 #include "base/cleanup.h"
 #include "dataplane/private.h"
@@ -68,6 +69,7 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
                               sizeof(struct flow_total_value)},
     /* These two keep their form for ever: stubs of any age count and call through them. */
     [DATAPLANE_DROPS] = {"drops", 1, sizeof(uint32_t), sizeof(uint64_t)},
+    [DATAPLANE_DROP_EVENTS] = {"drop_events", EVENT_LAYOUT, 0, 0},
     [DATAPLANE_PROGS] = {"progs", 1, sizeof(uint32_t), sizeof(uint32_t)},
 };
 
@@ -122,13 +124,14 @@ static int keep_size(struct bpf_map *map, const char *path) {
 /* Every map of the table is pinned, and taken over where it is pinned already. The maps are looked
  * up here and not after loading: libbpf gives a map that was taken over the name it had when it was
  * made, and then `flows_before` is called `flows`, too. */
-static int set_pins(struct dataplane *dp, struct bpf_map *ret_maps[DATAPLANE_MAPS]) {
+static int set_pins(const char *pin_dir, struct vpcd_bpf *skel,
+                    struct bpf_map *ret_maps[DATAPLANE_MAPS]) {
     char path[PIN_PATH];
 
     for (int i = 0; i < DATAPLANE_MAPS; i++) {
         const struct dataplane_map_row *row = &dataplane_maps[i];
-        struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, row->name);
-        int r = pin_path(dp->pin_dir, row->name, row->layout, path);
+        struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, row->name);
+        int r = pin_path(pin_dir, row->name, row->layout, path);
         if (r < 0)
             return r;
         if (!map || bpf_map__key_size(map) != row->key_size ||
@@ -143,14 +146,14 @@ static int set_pins(struct dataplane *dp, struct bpf_map *ret_maps[DATAPLANE_MAP
     }
 #if FLOW_LAYOUT > 1
     /* The older table is taken over where there is one; else an empty map stands in for it. */
-    int r = pin_path(dp->pin_dir, "flows", FLOW_LAYOUT - 1, path);
+    int r = pin_path(pin_dir, "flows", FLOW_LAYOUT - 1, path);
     if (r < 0)
         return r;
     if (access(path, F_OK) == 0) {
-        r = keep_size(dp->skel->maps.flows_before, path);
-        return r < 0 ? r : bpf_map__set_pin_path(dp->skel->maps.flows_before, path);
+        r = keep_size(skel->maps.flows_before, path);
+        return r < 0 ? r : bpf_map__set_pin_path(skel->maps.flows_before, path);
     }
-    return bpf_map__set_max_entries(dp->skel->maps.flows_before, 1);
+    return bpf_map__set_max_entries(skel->maps.flows_before, 1);
 #else
     return 0;
 #endif
@@ -175,7 +178,7 @@ static int load(struct dataplane *dp) {
     dp->skel = vpcd_bpf__open();
     if (!dp->skel)
         return -errno;
-    r = set_pins(dp, maps);
+    r = set_pins(dp->pin_dir, dp->skel, maps);
     if (r < 0)
         return r;
     r = vpcd_bpf__load(dp->skel);
@@ -216,6 +219,7 @@ int dataplane_open(const char *pin_dir, struct dataplane **ret_dp, struct buf *e
 void dataplane_close(struct dataplane *dp) {
     if (!dp)
         return;
+    vpcd_bpf__destroy(dp->dry);
     vpcd_bpf__destroy(dp->skel);
     free(dp->pin_dir);
     free(dp);
@@ -277,5 +281,57 @@ int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_l
         return r;
     *ret_deleted = result[0];
     *ret_live = result[1];
+    return 0;
+}
+
+/* The same object again, on the same maps, as a dry run; its own are those that are not pinned. */
+static int load_dry(struct dataplane *dp) {
+    struct bpf_map *maps[DATAPLANE_MAPS];
+    struct vpcd_bpf *skel = vpcd_bpf__open();
+    struct bpf_program *prog;
+    int r;
+
+    if (!skel)
+        return -errno;
+    skel->rodata->dry_run = 1;
+    bpf_object__for_each_program(prog, skel->obj) {
+        bpf_program__set_autoload(prog, prog == skel->progs.eni || prog == skel->progs.uplink);
+    }
+    r = set_pins(dp->pin_dir, skel, maps);
+    if (r == 0)
+        r = vpcd_bpf__load(skel);
+    if (r < 0) {
+        vpcd_bpf__destroy(skel);
+        return r;
+    }
+    dp->dry = skel;
+    return 0;
+}
+
+int dataplane_try(struct dataplane *dp, uint32_t ifindex, const void *frame, size_t len,
+                  struct dataplane_outcome *ret) {
+    struct __sk_buff ctx = {.ifindex = ifindex};
+    uint8_t out[4096];
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+                .data_out = out, .data_size_out = sizeof out, .ctx_in = &ctx,
+                .ctx_size_in = sizeof ctx, .repeat = 1);
+    struct port_key port = {.ifindex = ifindex};
+    struct port_value value;
+    bool from_eni = dataplane_get(dp, DATAPLANE_PORTS, &port, &value) == 0;
+    const struct bpf_program *prog;
+    int r = dp->dry ? 0 : load_dry(dp);
+
+    if (r < 0)
+        return r;
+    prog = from_eni ? dp->dry->progs.eni : dp->dry->progs.uplink;
+    memset(&dp->dry->bss->dry_result, 0, sizeof dp->dry->bss->dry_result);
+    r = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+    if (r < 0)
+        return r;
+    *ret = (struct dataplane_outcome){
+        .accepted = opts.retval == TC_ACT_REDIRECT,
+        .reason = dp->dry->bss->dry_result.reason,
+        .verdict = dp->dry->bss->dry_result.verdict,
+    };
     return 0;
 }

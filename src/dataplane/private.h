@@ -9,6 +9,7 @@ struct vpcd_bpf; /* the skeleton */
 
 struct dataplane {
     struct vpcd_bpf *skel;
+    struct vpcd_bpf *dry; /* NULL until the first dataplane_try */
     char *pin_dir;
     int fds[DATAPLANE_MAPS];
 };
