@@ -6,6 +6,7 @@
 #include "model/network_acl.h"
 #include "model/network_interface.h"
 #include "model/object.h"
+#include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -104,6 +105,15 @@ static const struct kind_info kinds[] = {
                            .desc = &dhcp_options_desc,
                            .tags = TAGGED(dhcp_options),
                            .on_stream = true},
+    [KIND_PREFIX_LIST] = {.name = "prefix-list",
+                          .prefix = "pl-",
+                          .resource_type = "prefix-list",
+                          .not_found = "InvalidPrefixListID.NotFound",
+                          .malformed = "InvalidPrefixListId.Malformed",
+                          .desc = &prefix_list_desc,
+                          .tags = TAGGED(prefix_list),
+                          .on_stream = true},
+    [KIND_PREFIX_VERSION] = {.name = "prefix-list-version", .desc = &prefix_version_desc},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 

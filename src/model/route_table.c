@@ -233,7 +233,8 @@ static bool get_states(const struct look *look, const void *obj, struct buf *out
 
 static const struct field route_fields[] = {
     FIELD(1, FT_CIDR, struct route, cidr, NULL),
-    FIELD(2, FT_STR, struct route, prefix_list_id, NULL, .filter = "destination-prefix-list-id"),
+    FIELD(2, FT_STR, struct route, prefix_list_id, NULL, .filter = "destination-prefix-list-id",
+          .flags = FF_INDEXED),
     FIELD(3, FT_STR, struct route, target, NULL, .flags = FF_INDEXED),
     FIELD(4, FT_ENUM, struct route, origin, NULL, .filter = "origin", .names = origins),
 };

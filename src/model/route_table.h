@@ -37,6 +37,7 @@ struct route_table {
 
 enum {
     RTB_BY_VPC = 1,
+    RTB_BY_PREFIX_LIST = 2 * 256 + 2,
     RTB_BY_TARGET = 2 * 256 + 3,
     RTB_BY_ASSOCIATION = 3 * 256 + 1,
     RTB_BY_SUBNET = 3 * 256 + 2,
