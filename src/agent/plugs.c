@@ -97,7 +97,7 @@ static int wanted(const struct index *ix, const struct network_interface *eni,
         return -ENOMEM;
     list_each (struct eni_address, a, eni->addresses)
         addrs[i++] = (struct plug_address){.ip = a->ip, .subnet_len = s->cidr.len};
-    list_each (struct eni_address6, a, eni->addresses6)
+    list_each (struct eni_address, a, eni->addresses6)
         addrs[i++] = (struct plug_address){.ip = a->ip, .subnet_len = 64};
     *ret = addrs;
     *ret_n = n;

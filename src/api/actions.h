@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/describe.h"
 #include "model/account.h"
+#include "model/address.h"
 #include "model/instance.h"
 #include "model/network_acl.h"
 #include "model/network_interface.h"

@@ -118,7 +118,7 @@ int eni_add_ipv6(struct call *c, struct network_interface *eni, const struct sub
                  const struct ip *wanted) {
     const struct cidr *cidr = subnet_cidr6(s);
     struct ip ip = wanted ? *wanted : (struct ip){0};
-    struct eni_address6 *a;
+    struct eni_address *a;
     int r;
 
     if (!cidr)
@@ -145,7 +145,7 @@ void eni_cut_ipv4(struct call *c, struct network_interface *eni, uint32_t i) {
 }
 
 void eni_cut_ipv6(struct call *c, struct network_interface *eni, uint32_t i) {
-    struct eni_address6 *a = list_at(eni->addresses6, struct eni_address6, i);
+    struct eni_address *a = list_at(eni->addresses6, struct eni_address, i);
     char claim[ID_MAX + 1];
 
     txn_release(c->txn, c->scope, ip_claim(eni->subnet_id, &a->ip, claim));

@@ -22,9 +22,9 @@ static int find_ipv4(const struct network_interface *eni, const struct ip *ip) {
 }
 
 static int find_ipv6(const struct network_interface *eni, const struct ip *ip) {
-    list_each (struct eni_address6, a, eni->addresses6)
+    list_each (struct eni_address, a, eni->addresses6)
         if (ip_equal(&a->ip, ip))
-            return (int)(a - (struct eni_address6 *)eni->addresses6.items);
+            return (int)(a - (struct eni_address *)eni->addresses6.items);
     return -1;
 }
 
@@ -200,7 +200,7 @@ static int assign_ipv6_addresses(struct call *c, const void *params) {
     xml_open(&c->xml, "assignedIpv6Addresses");
     for (uint32_t i = before; i < eni->addresses6.n; i++)
         xml_text(&c->xml, "item",
-                 ip_format(&list_at(eni->addresses6, struct eni_address6, i)->ip, text));
+                 ip_format(&list_at(eni->addresses6, struct eni_address, i)->ip, text));
     xml_close(&c->xml, "assignedIpv6Addresses");
     xml_text(&c->xml, "networkInterfaceId", p->id);
     return 0;

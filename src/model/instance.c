@@ -101,7 +101,7 @@ static bool get_ipv6(const struct look *look, const void *obj, struct buf *out) 
 
     if (!eni || !eni->addresses6.n)
         return false;
-    buf_adds(out, ip_format(&list_at(eni->addresses6, struct eni_address6, 0)->ip, text));
+    buf_adds(out, ip_format(&list_at(eni->addresses6, struct eni_address, 0)->ip, text));
     return true;
 }
 

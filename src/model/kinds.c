@@ -2,7 +2,11 @@
 #include <string.h>
 
 #include "model/account.h"
+#include "model/address.h"
+#include "model/eni_permission.h"
+#include "model/flow_log.h"
 #include "model/instance.h"
+#include "model/key_pair.h"
 #include "model/network_acl.h"
 #include "model/network_interface.h"
 #include "model/object.h"
@@ -78,7 +82,7 @@ static const struct kind_info kinds[] = {
                                 .prefix = "eni-",
                                 .resource_type = "network-interface",
                                 .not_found = "InvalidNetworkInterfaceID.NotFound",
-                                .malformed = "InvalidNetworkInterfaceID.Malformed",
+                                .malformed = "InvalidNetworkInterfaceId.Malformed",
                                 .desc = &network_interface_desc,
                                 .tags = TAGGED(network_interface),
                                 .on_stream = true},
@@ -86,7 +90,7 @@ static const struct kind_info kinds[] = {
                       .prefix = "eipalloc-",
                       .resource_type = "elastic-ip",
                       .not_found = "InvalidAllocationID.NotFound",
-                      .malformed = "InvalidAllocationID.Malformed",
+                      .malformed = "InvalidAllocationID.NotFound",
                       .desc = &address_desc,
                       .tags = TAGGED(address)},
     [KIND_INSTANCE] = {.name = "instance",
@@ -114,6 +118,31 @@ static const struct kind_info kinds[] = {
                           .tags = TAGGED(prefix_list),
                           .on_stream = true},
     [KIND_PREFIX_VERSION] = {.name = "prefix-list-version", .desc = &prefix_version_desc},
+    [KIND_KEY_PAIR] = {.name = "key-pair",
+                       .prefix = "key-",
+                       .resource_type = "key-pair",
+                       .not_found = "InvalidKeyPair.NotFound",
+                       .malformed = "InvalidKeyPair.Malformed",
+                       .desc = &key_pair_desc,
+                       .tags = TAGGED(key_pair)},
+    [KIND_FLOW_LOG] = {.name = "flow-log",
+                       .prefix = "fl-",
+                       .resource_type = "vpc-flow-log",
+                       .not_found = "InvalidFlowLogId.NotFound",
+                       .malformed = "InvalidFlowLogId.NotFound",
+                       .desc = &flow_log_desc,
+                       .tags = TAGGED(flow_log)},
+    [KIND_ENI_PERMISSION] = {.name = "network-interface-permission",
+                             .prefix = "eni-perm-",
+                             .not_found = "InvalidNetworkInterfacePermissionID.NotFound",
+                             .malformed = "InvalidNetworkInterfacePermissionID.Malformed",
+                             .desc = &eni_permission_desc},
+    /* Behind KIND_ADDRESS, with whose prefix ids are looked up (kind_by_id). */
+    [KIND_ADDRESS_TRANSFER] = {.name = "address-transfer",
+                               .prefix = "eipalloc-",
+                               .not_found = "InvalidAllocationID.NotFound",
+                               .malformed = "InvalidAllocationID.NotFound",
+                               .desc = &address_transfer_desc},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 

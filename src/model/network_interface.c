@@ -14,10 +14,25 @@ const struct eni_address *eni_primary(const struct network_interface *eni) {
     return eni->addresses.n ? list_at(eni->addresses, struct eni_address, 0) : NULL;
 }
 
+struct list *eni_addresses(const struct network_interface *eni, uint8_t family) {
+    return (struct list *)(uintptr_t)(family == IP_V4 ? &eni->addresses : &eni->addresses6);
+}
+
+struct list *eni_prefixes(const struct network_interface *eni, uint8_t family) {
+    return (struct list *)(uintptr_t)(family == IP_V4 ? &eni->prefixes : &eni->prefixes6);
+}
+
 struct eni_address *eni_find(const struct network_interface *eni, const struct ip *ip) {
-    list_each (struct eni_address, a, eni->addresses)
+    list_each (struct eni_address, a, *eni_addresses(eni, ip->family))
         if (ip_equal(&a->ip, ip))
             return a;
+    return NULL;
+}
+
+const struct eni_prefix *eni_prefix_of(const struct network_interface *eni, const struct ip *ip) {
+    list_each (struct eni_prefix, p, *eni_prefixes(eni, ip->family))
+        if (cidr_contains_ip(&p->cidr, ip))
+            return p;
     return NULL;
 }
 
@@ -207,6 +222,55 @@ static bool get_group_names(const struct look *look, const void *obj, struct buf
     return any;
 }
 
+static bool get_zone_id(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = obj;
+    int zone = eni->zone ? zone_by_name(eni->o.scope.region, eni->zone) : -1;
+    char text[32];
+
+    if (zone < 0)
+        return false;
+    buf_adds(out, zone_id(eni->o.scope.region, (unsigned)zone, text));
+    return true;
+}
+
+/* Whom the public addresses belong to: the account, or "amazon" for those given at launch. */
+static bool get_ip_owners(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = obj;
+    bool any = false;
+
+    list_each (struct eni_address, a, eni->addresses) {
+        if (!a->public_ip.family)
+            continue;
+        if (a->allocation_id)
+            get_owner_id(look, obj, out);
+        else
+            buf_adds(out, "amazon");
+        buf_addc(out, 0);
+        any = true;
+    }
+    return any;
+}
+
+static bool get_public_names(const struct look *look, const void *obj, struct buf *out) {
+    const struct network_interface *eni = obj;
+    char text[96];
+    bool any = false;
+
+    list_each (struct eni_address, a, eni->addresses) {
+        if (!a->public_ip.family)
+            continue;
+        public_dns_name(eni->o.scope.region, &a->public_ip, text);
+        buf_add(out, text, strlen(text) + 1);
+        any = true;
+    }
+    return any;
+}
+
+static bool get_managed(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, "false"); /* by an operator: nobody is one here */
+    return true;
+}
+
 static const struct field address_fields[] = {
     FIELD(1, FT_IP, struct eni_address, ip, "privateIpAddress", .filter = "private-ip-address"),
     FIELD(2, FT_BOOL, struct eni_address, primary, "primary", .filter = "primary"),
@@ -229,58 +293,90 @@ static const struct desc association_filter_desc =
     DESC("association", struct eni_address, association_filter_fields);
 
 static const struct field address6_fields[] = {
-    FIELD(1, FT_IP, struct eni_address6, ip, "ipv6Address", .filter = "ipv6-address"),
+    FIELD(1, FT_IP, struct eni_address, ip, "ipv6Address", .filter = "ipv6-address"),
+    FIELD(2, FT_BOOL, struct eni_address, primary, "isPrimaryIpv6"),
 };
 static const struct desc eni_address6_desc =
-    DESC_STORED("IPv6 address", struct eni_address6, address6_fields);
+    DESC_STORED("IPv6 address", struct eni_address, address6_fields);
 
-static void emit_primary_marks(struct xml *x, const struct look *look, const void *obj) {
-    const struct network_interface *eni = obj;
-    char text[IP_TEXT];
+static const struct field prefix4_fields[] = {
+    FIELD(1, FT_CIDR, struct eni_prefix, cidr, "ipv4Prefix"),
+};
+static const struct desc prefix4_desc = DESC_STORED("prefix", struct eni_prefix, prefix4_fields);
 
-    xml_open(x, "ipv6AddressesSet");
-    list_each (struct eni_address6, a, eni->addresses6) {
-        xml_open(x, "item");
-        xml_text(x, "ipv6Address", ip_format(&a->ip, text));
-        xml_close(x, "item");
-    }
-    xml_close(x, "ipv6AddressesSet");
+static const struct field prefix6_fields[] = {
+    FIELD(1, FT_CIDR, struct eni_prefix, cidr, "ipv6Prefix"),
+};
+static const struct desc prefix6_desc =
+    DESC_STORED("IPv6 prefix", struct eni_prefix, prefix6_fields);
+
+static void emit_tracking(struct xml *x, const struct look *look, const void *obj) {
+    const struct eni_tracking *t = &((const struct network_interface *)obj)->tracking;
+
+    if (!t->tcp_established && !t->udp_stream && !t->udp)
+        return;
+    xml_open(x, "connectionTrackingConfiguration");
+    if (t->tcp_established)
+        xml_textf(x, "tcpEstablishedTimeout", "%lld", (long long)t->tcp_established);
+    if (t->udp_stream)
+        xml_textf(x, "udpStreamTimeout", "%lld", (long long)t->udp_stream);
+    if (t->udp)
+        xml_textf(x, "udpTimeout", "%lld", (long long)t->udp);
+    xml_close(x, "connectionTrackingConfiguration");
 }
 
 #define ENI struct network_interface
+#define GET(wire_, filter_, get_)                                                                  \
+    { .type = FT_GET, .wire = (wire_), .filter = (filter_), .get = (get_) }
+#define EMIT(wire_, emit_)                                                                         \
+    { .type = FT_EMIT, .wire = (wire_), .emit = (emit_) }
+
+/*
+ * The rows that the whole description of an interface and what an instance shows of it have in
+ * common. N(number) is the number of a stored field, or 0 in a view.
+ */
+#define COMMON_FIELDS(N)                                                                           \
+    GET("networkInterfaceId", "network-interface-id", get_id),                                     \
+        FIELD(N(ENI_BY_SUBNET), FT_STR, ENI, subnet_id, "subnetId", .filter = "subnet-id",         \
+              .flags = FF_INDEXED),                                                                \
+        FIELD(N(ENI_BY_VPC), FT_STR, ENI, vpc_id, "vpcId", .filter = "vpc-id",                     \
+              .flags = FF_INDEXED),                                                                \
+        FIELD(N(4), FT_STR, ENI, description, "description", .filter = "description"),             \
+        GET("ownerId", "owner-id", get_owner_id), GET("status", "status", get_status),             \
+        FIELD(N(5), FT_MAC, ENI, mac, "macAddress", .filter = "mac-address"),                      \
+        GET("privateIpAddress", "private-ip-address", get_private_ip),                             \
+        GET("privateDnsName", "private-dns-name", get_private_dns),                                \
+        FIELD(N(9), FT_BOOL, ENI, source_dest_check, "sourceDestCheck",                            \
+              .filter = "source-dest-check"),                                                      \
+        EMIT("groupSet", eni_emit_groups),                                                         \
+        FIELD(N(7), FT_LIST, ENI, addresses6, "ipv6AddressesSet", .filter = "ipv6-addresses",      \
+              .sub = &eni_address6_desc),                                                          \
+        FIELD(N(20), FT_LIST, ENI, prefixes, "ipv4PrefixSet", .sub = &prefix4_desc,                \
+              .flags = FF_SKIP_EMPTY),                                                             \
+        FIELD(N(21), FT_LIST, ENI, prefixes6, "ipv6PrefixSet", .sub = &prefix6_desc,               \
+              .flags = FF_SKIP_EMPTY),                                                             \
+        EMIT("connectionTrackingConfiguration", emit_tracking),                                    \
+        FIELD(N(11), FT_STR, ENI, interface_type, "interfaceType", .filter = "interface-type")
+#define STORED(number_) (number_)
+#define SHOWN(number_) 0
+
 /* What DescribeNetworkInterfaces shows; the stored desc. */
 static const struct field eni_fields[] = {
-    {.type = FT_GET, .wire = "networkInterfaceId", .filter = "network-interface-id", .get = get_id},
-    FIELD(ENI_BY_VPC, FT_STR, ENI, vpc_id, "vpcId", .filter = "vpc-id", .flags = FF_INDEXED),
-    FIELD(ENI_BY_SUBNET, FT_STR, ENI, subnet_id, "subnetId", .filter = "subnet-id",
-          .flags = FF_INDEXED),
+    COMMON_FIELDS(STORED),
     FIELD(3, FT_STR, ENI, zone, "availabilityZone", .filter = "availability-zone"),
-    FIELD(4, FT_STR, ENI, description, "description", .filter = "description"),
-    {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
+    GET(NULL, "availability-zone-id", get_zone_id),
     FIELD(10, FT_BOOL, ENI, requester_managed, "requesterManaged", .filter = "requester-managed"),
-    {.type = FT_GET, .wire = "status", .filter = "status", .get = get_status},
-    FIELD(5, FT_MAC, ENI, mac, "macAddress", .filter = "mac-address"),
-    {.type = FT_GET,
-     .wire = "privateIpAddress",
-     .filter = "private-ip-address",
-     .get = get_private_ip},
-    {.type = FT_GET,
-     .wire = "privateDnsName",
-     .filter = "private-dns-name",
-     .get = get_private_dns},
-    FIELD(9, FT_BOOL, ENI, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
-    {.type = FT_EMIT, .wire = "groupSet", .emit = eni_emit_groups},
-    {.type = FT_EMIT, .wire = "attachment", .emit = emit_attachment},
-    {.type = FT_EMIT, .wire = "association", .emit = emit_primary_association},
-    {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses},
-    {.type = FT_EMIT, .wire = "ipv6AddressesSet", .emit = emit_primary_marks},
-    FIELD(11, FT_STR, ENI, interface_type, "interfaceType", .filter = "interface-type"),
+    EMIT("attachment", emit_attachment),
+    EMIT("association", emit_primary_association),
+    EMIT("privateIpAddressesSet", emit_addresses),
     FIELD(6, FT_LIST, ENI, addresses, NULL, .filter = "addresses", .sub = &eni_address_desc),
     FIELD(0, FT_LIST, ENI, addresses, NULL, .filter = "association",
           .sub = &association_filter_desc),
-    FIELD(7, FT_LIST, ENI, addresses6, NULL, .filter = "ipv6-addresses", .sub = &eni_address6_desc),
+    GET(NULL, "association.ip-owner-id|addresses.association.owner-id", get_ip_owners),
+    GET(NULL, "association.public-dns-name", get_public_names),
     FIELD(ENI_BY_GROUP, FT_STRS, ENI, groups, NULL, .filter = "group-id", .flags = FF_INDEXED),
-    {.type = FT_GET, .filter = "group-name", .get = get_group_names},
+    GET(NULL, "group-name", get_group_names),
+    GET(NULL, "operator.managed", get_managed),
     FIELD(12, FT_INT, ENI, sgset, NULL),
     FIELD(ENI_BY_INSTANCE, FT_STR, ENI, instance_id, NULL, .filter = "attachment.instance-id",
           .flags = FF_INDEXED),
@@ -290,106 +386,22 @@ static const struct field eni_fields[] = {
     FIELD(16, FT_TIME, ENI, attach_time, NULL, .filter = "attachment.attach-time"),
     FIELD(17, FT_BOOL, ENI, delete_on_termination, NULL),
     FIELD(19, FT_BOOL, ENI, auto_public, NULL),
-    {.type = FT_GET, .filter = "attachment.status", .get = get_attachment_status},
-    {.type = FT_GET, .filter = "attachment.instance-owner-id", .get = get_attachment_owner},
-    {.type = FT_GET, .filter = "attachment.device-index", .get = get_device_index},
-    {.type = FT_GET,
-     .filter = "attachment.delete-on-termination",
-     .get = get_delete_on_termination},
+    FIELD(22, FT_INT, ENI, tracking.tcp_established, NULL),
+    FIELD(23, FT_INT, ENI, tracking.udp_stream, NULL),
+    FIELD(24, FT_INT, ENI, tracking.udp, NULL),
+    GET(NULL, "attachment.status", get_attachment_status),
+    GET(NULL, "attachment.instance-owner-id", get_attachment_owner),
+    GET(NULL, "attachment.device-index", get_device_index),
+    GET(NULL, "attachment.delete-on-termination", get_delete_on_termination),
     FIELD(18, FT_LIST, ENI, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
-const struct desc network_interface_desc = {
-    .name = "network interface",
-    .size = sizeof(ENI),
-    .fields = eni_fields,
-    .n_fields = sizeof(eni_fields) / sizeof(eni_fields[0]),
-    .unknown = offsetof(ENI, unknown),
-};
+const struct desc network_interface_desc = DESC_STORED("network interface", ENI, eni_fields);
 
 /* What an instance shows of its interfaces. */
 static const struct field eni_in_instance_fields[] = {
-    {.type = FT_GET, .wire = "networkInterfaceId", .filter = "network-interface-id", .get = get_id},
-    FIELD(0, FT_STR, ENI, subnet_id, "subnetId", .filter = "subnet-id"),
-    FIELD(0, FT_STR, ENI, vpc_id, "vpcId", .filter = "vpc-id"),
-    FIELD(0, FT_STR, ENI, description, "description", .filter = "description"),
-    {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
-    {.type = FT_GET, .wire = "status", .filter = "status", .get = get_status},
-    FIELD(0, FT_MAC, ENI, mac, "macAddress", .filter = "mac-address"),
-    {.type = FT_GET,
-     .wire = "privateIpAddress",
-     .filter = "private-ip-address",
-     .get = get_private_ip},
-    {.type = FT_GET,
-     .wire = "privateDnsName",
-     .filter = "private-dns-name",
-     .get = get_private_dns},
-    FIELD(0, FT_BOOL, ENI, source_dest_check, "sourceDestCheck", .filter = "source-dest-check"),
-    {.type = FT_EMIT, .wire = "groupSet", .emit = eni_emit_groups},
-    {.type = FT_EMIT, .wire = "attachment", .emit = emit_attachment_in_instance},
-    {.type = FT_EMIT, .wire = "association", .emit = emit_association_in_instance},
-    {.type = FT_EMIT, .wire = "privateIpAddressesSet", .emit = emit_addresses_in_instance},
-    {.type = FT_EMIT, .wire = "ipv6AddressesSet", .emit = emit_primary_marks},
-    FIELD(0, FT_STR, ENI, interface_type, "interfaceType"),
-    FIELD(0, FT_LIST, ENI, addresses, NULL, .filter = "addresses", .sub = &eni_address_desc),
-    FIELD(0, FT_LIST, ENI, addresses, NULL, .filter = "association",
-          .sub = &association_filter_desc),
-    FIELD(0, FT_LIST, ENI, addresses6, NULL, .filter = "ipv6-addresses", .sub = &eni_address6_desc),
-    FIELD(0, FT_STRS, ENI, groups, NULL, .filter = "group-id"),
-    {.type = FT_GET, .filter = "group-name", .get = get_group_names},
-    FIELD(0, FT_STR, ENI, attachment_id, NULL, .filter = "attachment.attachment-id"),
-    {.type = FT_GET, .filter = "attachment.device-index", .get = get_device_index},
+    COMMON_FIELDS(SHOWN),
+    EMIT("attachment", emit_attachment_in_instance),
+    EMIT("association", emit_association_in_instance),
+    EMIT("privateIpAddressesSet", emit_addresses_in_instance),
 };
 const struct desc eni_in_instance_desc = DESC("network interface", ENI, eni_in_instance_fields);
-
-static bool get_address_instance(const struct look *look, const void *obj, struct buf *out) {
-    const struct address *a = obj;
-    const struct network_interface *eni =
-        a->eni_id ? index_get(look->ix, KIND_NETWORK_INTERFACE, a->o.scope, a->eni_id) : NULL;
-
-    if (!eni || !eni->instance_id)
-        return false;
-    buf_adds(out, eni->instance_id);
-    return true;
-}
-
-static bool get_address_owner(const struct look *look, const void *obj, struct buf *out) {
-    return ((const struct address *)obj)->eni_id && get_owner_id(look, obj, out);
-}
-
-static bool get_domain(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, "vpc");
-    return true;
-}
-
-static bool get_pool(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, "amazon");
-    return true;
-}
-
-static bool get_region(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, region_name(((const struct obj *)obj)->scope.region));
-    return true;
-}
-
-static const struct field allocation_fields[] = {
-    FIELD(1, FT_IP, struct address, public_ip, "publicIp", .filter = "public-ip"),
-    {.type = FT_GET, .wire = "allocationId", .filter = "allocation-id", .get = get_id},
-    FIELD(ADDRESS_BY_ASSOCIATION, FT_STR, struct address, association_id, "associationId",
-          .filter = "association-id", .flags = FF_INDEXED),
-    {.type = FT_GET, .wire = "domain", .filter = "domain", .get = get_domain},
-    {.type = FT_GET, .wire = "instanceId", .filter = "instance-id", .get = get_address_instance},
-    FIELD(ADDRESS_BY_ENI, FT_STR, struct address, eni_id, "networkInterfaceId",
-          .filter = "network-interface-id", .flags = FF_INDEXED),
-    {.type = FT_GET,
-     .wire = "networkInterfaceOwnerId",
-     .filter = "network-interface-owner-id",
-     .get = get_address_owner},
-    FIELD(4, FT_IP, struct address, private_ip, "privateIpAddress", .filter = "private-ip-address"),
-    {.type = FT_GET, .wire = "publicIpv4Pool", .get = get_pool},
-    {.type = FT_GET,
-     .wire = "networkBorderGroup",
-     .filter = "network-border-group",
-     .get = get_region},
-    FIELD(5, FT_LIST, struct address, tags, "tagSet", .filter = "", .sub = &tag_desc),
-};
-const struct desc address_desc = DESC_STORED("address", struct address, allocation_fields);

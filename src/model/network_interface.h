@@ -5,19 +5,31 @@
 
 #include "model/object.h"
 
-struct eni_address { /* IPv4 */
+/* A private address, either family. */
+struct eni_address {
     struct ip ip;
-    bool primary;
-    struct ip public_ip; /* 1:1 at the internet gateway; absent: none */
+    bool primary;        /* IPv4: the first; IPv6: the one that never changes, if there is one */
+    struct ip public_ip; /* IPv4, 1:1 at the internet gateway; absent: none */
     char *
         allocation_id; /* of an elastic IP; NULL: given at launch, and released with the instance */
     char *association_id; /* eipassoc-... */
     struct blob unknown;
 };
 
-struct eni_address6 {
-    struct ip ip;
+/* All addresses of a /28 (IPv4) or /80 (IPv6) are the interface's. */
+struct eni_prefix {
+    struct cidr cidr;
     struct blob unknown;
+};
+#define ENI_PREFIX4_LEN 28
+#define ENI_PREFIX6_LEN 80
+
+/* How long flows are tracked that carry nothing, in seconds; 0: as EC2 does by default (EC2 user
+ * guide, "Security group connection tracking"). */
+struct eni_tracking {
+    int64_t tcp_established; /* 60 to 432,000 */
+    int64_t udp_stream;      /* 60 to 180 */
+    int64_t udp;             /* 30 to 60 */
 };
 
 struct network_interface {
@@ -28,9 +40,12 @@ struct network_interface {
     char *description;
     uint8_t mac[6];
     struct list addresses;  /* struct eni_address, the primary first */
-    struct list addresses6; /* struct eni_address6 */
-    struct list groups;     /* ids, sorted */
-    int64_t sgset;          /* number of that set in the VPC */
+    struct list addresses6; /* the same, IPv6 */
+    struct list prefixes;   /* struct eni_prefix, IPv4 */
+    struct list prefixes6;  /* the same, IPv6 */
+    struct eni_tracking tracking;
+    struct list groups; /* ids, sorted */
+    int64_t sgset;      /* number of that set in the VPC */
     bool source_dest_check;
     bool requester_managed;
     char *interface_type;
@@ -53,26 +68,16 @@ enum {
     ENI_BY_ATTACHMENT = 14,
 };
 
-/* An elastic IP: an allocation. */
-struct address {
-    struct obj o;
-    struct ip public_ip;
-    char *association_id; /* NULL: not associated */
-    char *eni_id;
-    struct ip private_ip;
-    struct list tags;
-    struct blob unknown;
-};
-
-enum {
-    ADDRESS_BY_ENI = 3,
-    ADDRESS_BY_ASSOCIATION = 2,
-};
-
-extern const struct desc network_interface_desc, eni_in_instance_desc, address_desc;
+extern const struct desc network_interface_desc, eni_in_instance_desc;
 
 const struct eni_address *eni_primary(const struct network_interface *eni);
+/* The private address of either family; NULL: it is none of its own, or only within a prefix. */
 struct eni_address *eni_find(const struct network_interface *eni, const struct ip *ip);
+/* The prefix of the interface that holds the address, or NULL. */
+const struct eni_prefix *eni_prefix_of(const struct network_interface *eni, const struct ip *ip);
+/* The lists of one family. */
+struct list *eni_addresses(const struct network_interface *eni, uint8_t family);
+struct list *eni_prefixes(const struct network_interface *eni, uint8_t family);
 
 /* <groupSet> of an interface, with the groups' names. */
 void eni_emit_groups(struct xml *x, const struct look *look, const void *eni);

@@ -191,7 +191,7 @@ int compile_eni(const struct index *ix, const struct compile_env *env,
 
         compile_address(&ak, key.eni, a->primary, public ? &a->public_ip : NULL, out);
     }
-    list_each (struct eni_address6, a, eni->addresses6) {
+    list_each (struct eni_address, a, eni->addresses6) {
         struct addr_key ak = {.vpc = v.vpc, .family = IP_V6, .addr = compile_addr(&a->ip)};
 
         compile_address(&ak, key.eni, a == eni->addresses6.items, internet ? &a->ip : NULL, out);

@@ -36,7 +36,7 @@ bool is_here(const struct way *w, const struct network_interface *eni) {
 bool has_private(const struct network_interface *eni, const struct ip *ip) {
     if (eni_find(eni, ip))
         return true;
-    list_each (struct eni_address6, a, eni->addresses6)
+    list_each (struct eni_address, a, eni->addresses6)
         if (ip_equal(&a->ip, ip))
             return true;
     return false;
@@ -91,7 +91,7 @@ const struct network_interface *find_public(const struct way *w, const struct ip
                 return eni;
             }
         }
-        list_each (struct eni_address6, a, eni->addresses6) {
+        list_each (struct eni_address, a, eni->addresses6) {
             if (public_of(w, eni, &a->ip, &public_ip) && ip_equal(&public_ip, ip)) {
                 *ret_private = a->ip;
                 return eni;

@@ -202,7 +202,7 @@ static void make_enis(void) {
         if (enis[i].public_ip)
             a->public_ip = ip_of(enis[i].public_ip);
         if (enis[i].ip6) {
-            struct eni_address6 *a6 = list_add(&e->addresses6, sizeof(*a6));
+            struct eni_address *a6 = list_add(&e->addresses6, sizeof(*a6));
 
             a6->ip = ip_of(enis[i].ip6);
         }

@@ -43,8 +43,7 @@ void packet_host(struct world *w, struct oracle_host *ret) {
 /* A private address of the interface. */
 static struct ip own_address(struct world *w, const struct network_interface *eni, uint8_t family) {
     if (family == IP_V6 && eni->addresses6.n)
-        return list_at(eni->addresses6, struct eni_address6, world_random(w, eni->addresses6.n))
-            ->ip;
+        return list_at(eni->addresses6, struct eni_address, world_random(w, eni->addresses6.n))->ip;
     if (family == IP_V4 && eni->addresses.n)
         return list_at(eni->addresses, struct eni_address, world_random(w, eni->addresses.n))->ip;
     return world_address(w, family);

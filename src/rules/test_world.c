@@ -132,7 +132,7 @@ static struct ip some_address(struct world *w, uint8_t family) {
 
     if (eni && world_chance(w, 75)) {
         if (family == IP_V6 && eni->addresses6.n)
-            return list_at(eni->addresses6, struct eni_address6, world_random(w, eni->addresses6.n))
+            return list_at(eni->addresses6, struct eni_address, world_random(w, eni->addresses6.n))
                 ->ip;
         if (family == IP_V4 && eni->addresses.n) {
             const struct eni_address *a =

@@ -217,7 +217,7 @@ static bool address_taken(struct world *w, const char *vpc_id, const struct ip *
 
         if (eni_find(eni, ip))
             return true;
-        list_each (struct eni_address6, a, eni->addresses6)
+        list_each (struct eni_address, a, eni->addresses6)
             if (ip_equal(&a->ip, ip))
                 return true;
     }
@@ -254,7 +254,7 @@ static bool new_address(struct world *w, const struct network_interface *eni,
         struct ip ip = ip_add(&within->ip, 4 + world_random(w, ADDRESSES));
         bool own = eni_find(eni, &ip) != NULL;
 
-        list_each (struct eni_address6, a, eni->addresses6)
+        list_each (struct eni_address, a, eni->addresses6)
             own |= ip_equal(&a->ip, &ip);
         if (own || address_taken(w, eni->vpc_id, &ip))
             continue;
@@ -272,7 +272,7 @@ bool world_add_address(struct world *w, struct network_interface *eni, uint8_t f
     if (family == IP_V6) {
         if (!c6 || !new_address(w, eni, c6, &ip))
             return false;
-        ((struct eni_address6 *)world_must(list_add(&eni->addresses6, sizeof(struct eni_address6))))
+        ((struct eni_address *)world_must(list_add(&eni->addresses6, sizeof(struct eni_address))))
             ->ip = ip;
         return true;
     }

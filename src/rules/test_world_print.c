@@ -84,7 +84,7 @@ void world_print(const struct world *w) {
                e->instance_id ? "attached" : "not attached");
         list_each (struct eni_address, a, e->addresses)
             printf("    %s %s\n", text(&a->ip), text(&a->public_ip));
-        list_each (struct eni_address6, a, e->addresses6)
+        list_each (struct eni_address, a, e->addresses6)
             printf("    %s\n", text(&a->ip));
     }
     fflush(stdout);
