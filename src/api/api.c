@@ -40,6 +40,7 @@ static const struct actions *const families[] = {
     &instance_type_actions,
     &internet_gateway_actions,
     &network_acl_actions,
+    &network_acl_entry_actions,
     &network_interface_actions,
     &route_actions,
     &route_association_actions,

@@ -79,22 +79,11 @@ static struct network_acl *default_acl_create(struct call *c, const struct vpc *
         return NULL;
     obj_set(&a->o, &a->vpc_id, v->o.id);
     a->is_default = true;
-    /* Rule 100 (101 for IPv6) allows all, both ways; the last one denies. */
-    for (int i = 0; i < 8; i++) {
-        struct acl_entry *e = list_add(&a->entries, sizeof(*e));
-        bool last = i & 1, v6 = i & 4;
-
-        if (!e)
-            return NULL;
-        *e = (struct acl_entry){.number = last ? ACL_RULE_LAST + v6 : 100 + v6,
-                                .egress = i & 2,
-                                .allow = !last,
-                                .protocol = -1};
-        e->cidr.ip.family = v6 ? IP_V6 : IP_V4;
-    }
     /* IPv6 entries exist in a VPC that has IPv6. */
-    if (!v->cidrs6.n)
-        a->entries.n = 4;
+    for (int egress = 0; egress < 2; egress++)
+        if (!network_acl_add_base(a, egress, IP_V4, true) ||
+            (v->cidrs6.n && !network_acl_add_base(a, egress, IP_V6, true)))
+            return NULL;
     txn_put(c->txn, a);
     return a;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/network_acl.h"
 
+#include <string.h>
+
 #include "model/index.h"
+#include "model/security_group.h"
 #include "model/vpc.h"
 #include "model/xml.h"
 
@@ -48,11 +51,23 @@ static bool get_cidr6(const struct look *look, const void *obj, struct buf *out)
     return get_cidr(obj, IP_V6, out);
 }
 
+/* Its number, and its name where it has one. */
+static bool get_protocol(const struct look *look, const void *obj, struct buf *out) {
+    const struct acl_entry *e = obj;
+    char name[16];
+
+    buf_addf(out, "%lld", (long long)e->protocol);
+    buf_add(out, "", 1);
+    buf_adds(out, sg_protocol_name(e->protocol, name));
+    return true;
+}
+
 static const struct field entry_fields[] = {
     FIELD(1, FT_INT, struct acl_entry, number, "ruleNumber", .filter = "rule-number"),
     FIELD(2, FT_BOOL, struct acl_entry, egress, "egress", .filter = "egress"),
     FIELD(3, FT_BOOL, struct acl_entry, allow, NULL),
-    FIELD(4, FT_INT, struct acl_entry, protocol, "protocol", .filter = "protocol"),
+    FIELD(4, FT_INT, struct acl_entry, protocol, "protocol"),
+    {.type = FT_GET, .filter = "protocol", .get = get_protocol},
     FIELD(5, FT_CIDR, struct acl_entry, cidr, NULL),
     FIELD(6, FT_OPTINT, struct acl_entry, from, NULL, .filter = "port-range.from"),
     FIELD(7, FT_OPTINT, struct acl_entry, to, NULL, .filter = "port-range.to"),
@@ -122,3 +137,64 @@ static const struct field network_acl_fields[] = {
 };
 const struct desc network_acl_desc =
     DESC_STORED("network ACL", struct network_acl, network_acl_fields);
+
+struct acl_entry *network_acl_find(const struct network_acl *a, bool egress, int64_t number) {
+    list_each (struct acl_entry, e, a->entries) {
+        if (e->egress == egress && e->number == number)
+            return e;
+    }
+    return NULL;
+}
+
+/* Where a new entry goes. */
+static uint32_t place(const struct network_acl *a, bool egress, int64_t number) {
+    uint32_t i = 0;
+
+    list_each (struct acl_entry, e, a->entries) {
+        if (e->egress == egress ? e->number >= number : egress)
+            break;
+        i++;
+    }
+    return i;
+}
+
+struct acl_entry *network_acl_add(struct network_acl *a, bool egress, int64_t number) {
+    uint32_t i = place(a, egress, number), behind = a->entries.n - i;
+    struct acl_entry *e;
+
+    if (!list_add(&a->entries, sizeof(*e)))
+        return NULL;
+    e = list_at(a->entries, struct acl_entry, i);
+    memmove(e + 1, e, behind * sizeof(*e));
+    *e = (struct acl_entry){.egress = egress, .number = number};
+    return e;
+}
+
+void network_acl_cut(struct network_acl *a, const struct acl_entry *e) {
+    uint32_t i = (uint32_t)(e - (const struct acl_entry *)a->entries.items);
+
+    desc_clear(&entry_desc, list_at(a->entries, struct acl_entry, i));
+    list_cut(&a->entries, sizeof(*e), i);
+}
+
+void acl_entry_reset(struct acl_entry *e) {
+    struct acl_entry key = {.egress = e->egress, .number = e->number};
+
+    desc_clear(&entry_desc, e);
+    *e = key;
+}
+
+bool network_acl_add_base(struct network_acl *a, bool egress, uint8_t family, bool allow) {
+    bool v6 = family == IP_V6;
+
+    for (int last = !allow; last < 2; last++) {
+        struct acl_entry *e = network_acl_add(a, egress, (last ? ACL_RULE_LAST : 100) + v6);
+
+        if (!e)
+            return false;
+        e->allow = !last;
+        e->protocol = -1;
+        e->cidr.ip.family = family;
+    }
+    return true;
+}

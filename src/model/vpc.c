@@ -202,7 +202,8 @@ static const struct field subnet_fields[] = {
     FIELD(11, FT_STR, struct subnet, hostname_type, NULL,
           .filter = "private-dns-name-options-on-launch.hostname-type"),
     FIELD(12, FT_LIST, struct subnet, tags, "tagSet", .filter = "", .sub = &tag_desc),
-    FIELD(13, FT_STR, struct subnet, acl_association_id, NULL),
+    FIELD(SUBNET_BY_ACL_ASSOCIATION, FT_STR, struct subnet, acl_association_id, NULL,
+          .flags = FF_INDEXED),
     FIELD(SUBNET_BY_ACL, FT_STR, struct subnet, acl_id, NULL, .flags = FF_INDEXED),
     {.type = FT_EMIT, .wire = "privateDnsNameOptionsOnLaunch", .emit = emit_name_options},
 };

@@ -49,6 +49,7 @@ struct subnet {
 /* Row numbers for index_each_by(). */
 enum {
     SUBNET_BY_VPC = 1,
+    SUBNET_BY_ACL_ASSOCIATION = 13,
     SUBNET_BY_ACL = 14,
     IGW_BY_VPC = 1,
 };

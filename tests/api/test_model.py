@@ -18,6 +18,7 @@ SERVICE = model.service()
 
 # Of EC2's, but newer than Debian's botocore.
 NEWER = {
+    "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
     "DescribeImages": {"IncludeDisabled"},
 }
