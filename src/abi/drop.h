@@ -52,7 +52,12 @@
     X(37, TOO_BIG, "too-big", "Larger than the next hop's MTU.") \
     X(38, ALLOWANCE, "conntrack-allowance", "The interface has as many tracked flows as it may have (conntrack_allowance_exceeded).") \
     X(39, FLOW_TABLE, "flow-table-full", "The host's flow table is full.") \
-    X(40, HOST_TO_ENI, "host-to-interface", "The host itself sent into an interface; only the data plane may.")
+    X(40, HOST_TO_ENI, "host-to-interface", "The host itself sent into an interface; only the data plane may.") \
+    X(41, NAT_PROTOCOL, "nat-protocol", "A NAT gateway translates TCP, UDP and ICMP echo requests, and IPv4 only.") \
+    X(42, NAT_PORTS, "nat-port-allocation", "The NAT gateway has 55,000 flows to this destination for each of its addresses (ErrorPortAllocation).") \
+    X(43, NAT_RESET, "nat-idle", "TCP through a NAT gateway of no connection that it knows, or that was idle for 350 s: reset.") \
+    X(44, NAT_UNSOLICITED, "nat-unsolicited", "To a NAT gateway's address, and of no flow that began behind it.") \
+    X(45, EGRESS_ONLY, "egress-only", "From outside to an interface behind an egress-only internet gateway, and of no flow that it began.")
 /* clang-format on */
 
 enum drop_reason {

@@ -66,7 +66,12 @@ enum flow_flags {
     FLOW_DNAT = 1 << 5,        /* the destination becomes new_dst */
     FLOW_INTERNET = 1 << 6,    /* through an internet gateway: groups do not count */
     FLOW_TO_PEER = 1 << 7,     /* deliver with bpf_redirect_peer; else with bpf_redirect */
+    FLOW_NAT = 1 << 8,         /* through a NAT gateway: one port changes, too */
+    FLOW_EGRESS_ONLY = 1 << 9, /* through an egress-only internet gateway */
 };
+/* Of a flow through one of these two: the low half of the gateway's number. A gateway that has
+ * another's address does not go on with its flows. */
+#define FLOW_GATEWAY_SHIFT 16
 
 /* What the fast path needs of the decision, copied as a whole under `seq`. */
 struct flow_verdict {
@@ -80,7 +85,7 @@ struct flow_verdict {
     __u32 flags;   /* enum flow_flags */
     __u8 dst_mac[6], src_mac[6];
     struct abi_addr new_src, new_dst;
-    __be16 new_sport, new_dport; /* for translations that change ports (none yet) */
+    __be16 new_sport, new_dport; /* ICMP: the identifier; 0: stays */
 };
 _Static_assert(sizeof(struct flow_verdict) == 84, "flow_verdict");
 

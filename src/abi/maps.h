@@ -24,7 +24,8 @@
  * the agent, since flows name them: what changes alone has a layout of its own. */
 #define MAPS_LAYOUT 1
 #define STATS_LAYOUT 2 /* eni_stats */
-#define RULE_LAYOUT 2  /* of the rule_* maps: their sizes count, too */
+#define NAT_LAYOUT 1
+#define RULE_LAYOUT 3 /* of the rule_* maps: their sizes count, too */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -38,6 +39,8 @@
 #define MAX_SUBNETS 262144
 #define MAX_ROUTES (1 << 20)
 #define MAX_PUBLICS 262144
+#define MAX_NATS 65536
+#define MAX_NAT_SOURCES 8 /* of one gateway */
 #define MAX_RULE_TABLES (1 << 18)
 #define MAX_RULE_ENTRIES (1 << 22) /* each of rule_addrs, rule_ports, rule_sets */
 /* Entries of one group set in each of these maps. Beyond, it allows nothing. The tables of one
@@ -157,6 +160,7 @@ enum route_kind {
     ROUTE_VGW = 7,
     ROUTE_BLACKHOLE = 8,
 };
+/* Of NAT and egress-only gateways, their number; of a peering, the other VPC's. */
 struct route_key {
     __u32 prefixlen;
     __u32 table;
@@ -193,6 +197,42 @@ struct public_value {
     __u32 vpc;
     __u32 eni;
     struct abi_addr private_addr;
+};
+
+/* nats: NAT gateways; nat_sources: the addresses of each, numbered from 0. */
+struct nat_key {
+    __u32 nat;
+};
+struct nat_value {
+    __u32 vpc, subnet;
+    __u32 sources; /* how many; 1 to MAX_NAT_SOURCES */
+};
+struct nat_source_key {
+    __u32 nat, index;
+};
+struct nat_source_value {
+    struct abi_addr private_addr;
+    struct abi_addr public_addr; /* zero: connectivity type private */
+};
+
+/* nat_addrs: the same by address: private in its VPC, public in VPC 0. Not in addrs and publics:
+ * nobody reaches them but answers. */
+struct nat_addr_value {
+    __u32 nat, index;
+};
+
+/* nat_counts: how many flows have a port of one address to one destination. The key is that of the
+ * flows' answering halves, without the port: src, sport the destination, dst the address. BPF only.
+ */
+struct nat_count_value {
+    __s32 flows; /* negative: it is being deleted */
+    __u32 seen;  /* by the sweep that runs */
+    __u64 changed_ns;
+};
+
+/* egress_gateways: VPCs with an egress-only internet gateway. */
+struct egress_gateway_value {
+    __u32 gateway;
 };
 
 /*
@@ -252,6 +292,7 @@ struct rule_set_key {
     __u8 dir, family;
     __u16 zero;
     __u32 sgset;
+    __u32 vpc; /* whose sets: the numbers of a peer's mean other groups */
 };
 
 /* config: one entry, index 0. */
@@ -302,6 +343,8 @@ enum number_kind {
     NUMBER_ENI = 3,
     NUMBER_TABLE = 4,
     NUMBER_SGSET = 5,
+    NUMBER_NAT = 6,
+    NUMBER_EGRESS_GATEWAY = 7,
 };
 struct number_key {
     __u8 kind; /* enum number_kind */
@@ -363,11 +406,14 @@ _Static_assert(sizeof(struct addr_key) == 24, "addr_key");
 _Static_assert(sizeof(struct addr_value) == 24, "addr_value");
 _Static_assert(sizeof(struct public_key) == 20, "public_key");
 _Static_assert(sizeof(struct public_value) == 24, "public_value");
+_Static_assert(sizeof(struct nat_value) == 12, "nat_value");
+_Static_assert(sizeof(struct nat_source_value) == 32, "nat_source_value");
+_Static_assert(sizeof(struct nat_count_value) == 16, "nat_count_value");
 _Static_assert(sizeof(struct rule_table_key) == 8, "rule_table_key");
 _Static_assert(sizeof(struct rule_table_value) == 136, "rule_table_value");
 _Static_assert(sizeof(struct rule_addr_key) == 28, "rule_addr_key");
 _Static_assert(sizeof(struct rule_port_key) == 16, "rule_port_key");
-_Static_assert(sizeof(struct rule_set_key) == 12, "rule_set_key");
+_Static_assert(sizeof(struct rule_set_key) == 16, "rule_set_key");
 _Static_assert(sizeof(struct config_value) == 108, "config_value");
 _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");

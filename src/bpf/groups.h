@@ -28,7 +28,7 @@ enum judgement {
 struct question {
     u32 table;
     u32 dir; /* enum direction, of the flow's beginning, as this ENI sees it */
-    u32 peer_set;
+    u32 peer_set, peer_vpc;
     u8 family, proto;
     __be16 port; /* destination port of the flow's beginning */
     struct abi_addr peer;
@@ -78,6 +78,7 @@ STAGE int groups_judge(struct question *q) {
         set_key.dir = (u8)q->dir;
         set_key.family = q->family;
         set_key.sgset = q->peer_set;
+        set_key.vpc = q->peer_vpc;
         sets = bpf_map_lookup_elem(&rule_sets, &set_key);
     }
     for (int i = 0; i < RULE_WORDS; i++) {
@@ -129,9 +130,11 @@ STAGE int groups_side(u32 eni, u32 near, u32 forward) {
     if (near) {
         q.peer = p->key.dst;
         q.peer_set = p->dst_set;
+        q.peer_vpc = p->dst_vpc;
     } else {
         q.peer = p->v.flags & FLOW_SNAT ? p->v.new_src : p->key.src;
         q.peer_set = p->v.flags & (FLOW_SNAT | FLOW_INTERNET) ? 0 : p->src_set;
+        q.peer_vpc = p->vpc;
     }
     return groups_judge(&q);
 }

@@ -65,9 +65,10 @@ struct pkt {
     u32 vpc;
     u32 subnet;
     u32 ifindex;
-    u32 src_set;     /* group set of the source address, 0 if not the sender's own */
-    u32 dst_eni;     /* ENI that has the destination address, 0: none in this VPC */
-    u32 dst_set;     /* its group set */
+    u32 src_set; /* group set of the source address, 0 if not the sender's own */
+    u32 dst_eni; /* ENI that has the destination address, 0: none in this VPC */
+    u32 dst_set; /* its group set, a number of: */
+    u32 dst_vpc;
     u32 same_subnet; /* sender and receiver */
     u32 own_source;  /* the source is a private address of the sender */
     u32 has_public;  /* and has this public address: */

@@ -40,6 +40,7 @@ STAGE int route_peer(void) {
         return DROP_INTERNAL;
     p->dst_eni = 0;
     p->dst_set = 0;
+    p->dst_vpc = p->vpc;
     p->same_subnet = 0;
     a = addr_find(p->vpc, p->key.family, &p->key.dst);
     if (!a)

@@ -110,6 +110,46 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_NATS);
+    __type(key, struct nat_key);
+    __type(value, struct nat_value);
+} nats SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_NATS *MAX_NAT_SOURCES);
+    __type(key, struct nat_source_key);
+    __type(value, struct nat_source_value);
+} nat_sources SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 2 * MAX_NATS * MAX_NAT_SOURCES);
+    __type(key, struct addr_key);
+    __type(value, struct nat_addr_value);
+} nat_addrs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_FLOWS / 2);
+    __type(key, struct flow_key);
+    __type(value, struct nat_count_value);
+} nat_counts SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_VPCS);
+    __type(key, struct vpc_key);
+    __type(value, struct egress_gateway_value);
+} egress_gateways SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, MAX_RULE_TABLES);
     __type(key, struct rule_table_key);
     __type(value, struct rule_table_value);

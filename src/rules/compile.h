@@ -25,8 +25,8 @@ struct compile_env {
 
 /* The rules of all groups of the set, under a table number: rule_tables, rule_addrs, rule_ports,
  * rule_sets. -E2BIG: more than RULE_BITS rules in a direction and family. */
-int compile_rules(const struct index *ix, const struct sgset *set, uint32_t table,
-                  struct entries *out);
+int compile_rules(const struct index *ix, const struct compile_env *env, const struct sgset *set,
+                  uint32_t table, struct entries *out);
 
 /* A route table, under a table number: routes. */
 int compile_routes(const struct index *ix, const struct compile_env *env,

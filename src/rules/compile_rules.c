@@ -237,6 +237,7 @@ struct named {
 
 /* A set with that group. */
 struct member {
+    uint32_t vpc;
     int64_t set;
     size_t named;
 };
@@ -244,30 +245,37 @@ struct member {
 static int member_cmp(const void *a, const void *b) {
     const struct member *x = a, *y = b;
 
+    if (x->vpc != y->vpc)
+        return x->vpc < y->vpc ? -1 : 1;
     return x->set < y->set ? -1 : x->set > y->set;
 }
 
-static int members_add(const struct index *ix, const struct sgset *set, const char *group,
-                       size_t named, struct list *members) {
+static int members_add(const struct index *ix, const struct compile_env *env,
+                       const struct sgset *set, const char *group, size_t named,
+                       struct list *members) {
     struct cursor c;
 
     index_each_by(ix, c, KIND_SGSET, SGSET_BY_GROUP, group) {
         const struct sgset *peer = c.obj;
+        uint32_t vpc;
         struct member *m;
+        int r;
 
         if (strcmp(peer->vpc_id, set->vpc_id) != 0)
             continue;
+        if ((r = env->number_of(env->data, NUMBER_VPC, peer->vpc_id, &vpc)) < 0)
+            return r;
         m = list_add(members, sizeof(*m));
         if (!m)
             return -ENOMEM;
-        *m = (struct member){peer->number, named};
+        *m = (struct member){vpc, peer->number, named};
     }
     return 0;
 }
 /* For each group set of the VPC with a group that some rule names: those rules. Begins at the named
  * groups, for a VPC may have many sets. */
-static int compile_sets(const struct index *ix, const struct sgset *set, const struct side *s,
-                        struct entries *out) {
+static int compile_sets(const struct index *ix, const struct compile_env *env,
+                        const struct sgset *set, const struct side *s, struct entries *out) {
     struct list named = {0}, members = {0};
     int r = 0;
 
@@ -282,7 +290,7 @@ static int compile_sets(const struct index *ix, const struct sgset *set, const s
                 n = have;
         if (!n) {
             n = list_add(&named, sizeof(*n));
-            r = n ? members_add(ix, set, group, named.n - 1, &members) : -ENOMEM;
+            r = n ? members_add(ix, env, set, group, named.n - 1, &members) : -ENOMEM;
         }
         if (n) {
             n->group = group;
@@ -293,14 +301,17 @@ static int compile_sets(const struct index *ix, const struct sgset *set, const s
         qsort(members.items, members.n, sizeof(struct member), member_cmp);
     for (uint32_t i = 0; i < members.n && r == 0;) {
         const struct member *m = (const struct member *)members.items + i;
-        struct rule_set_key key = {
-            .table = s->table, .dir = s->dir, .family = s->family, .sgset = (uint32_t)m->set};
+        struct rule_set_key key = {.table = s->table,
+                                   .dir = s->dir,
+                                   .family = s->family,
+                                   .sgset = (uint32_t)m->set,
+                                   .vpc = m->vpc};
         struct rule_bits bits = {0};
 
         for (; i < members.n; i++) {
             const struct member *same = (const struct member *)members.items + i;
 
-            if (same->set != m->set)
+            if (member_cmp(same, m) != 0)
                 break;
             for (size_t w = 0; w < RULE_WORDS; w++)
                 bits.w[w] |= ((const struct named *)named.items)[same->named].bits.w[w];
@@ -352,28 +363,28 @@ static int side_collect(const struct index *ix, const struct sgset *set, struct 
     return 0;
 }
 
-static int compile_side(const struct index *ix, const struct sgset *set, struct side *s,
-                        struct entries *out) {
+static int compile_side(const struct index *ix, const struct compile_env *env,
+                        const struct sgset *set, struct side *s, struct entries *out) {
     int r = side_collect(ix, set, s);
 
     if (r < 0 || s->n == 0)
         return r;
     compile_table(s, out);
-    r = compile_sets(ix, set, s, out);
+    r = compile_sets(ix, env, set, s, out);
     if (r == 0)
         r = compile_addrs(s, out);
     return r < 0 ? r : compile_ports(s, out);
 }
 
-int compile_rules(const struct index *ix, const struct sgset *set, uint32_t table,
-                  struct entries *out) {
+int compile_rules(const struct index *ix, const struct compile_env *env, const struct sgset *set,
+                  uint32_t table, struct entries *out) {
     static const uint8_t dirs[] = {DIR_INGRESS, DIR_EGRESS}, families[] = {IP_V4, IP_V6};
     int r = 0;
 
     for (size_t i = 0; i < 4 && r == 0; i++) {
         struct side s = {.table = table, .dir = dirs[i / 2], .family = families[i % 2]};
 
-        r = compile_side(ix, set, &s, out);
+        r = compile_side(ix, env, set, &s, out);
     }
     return r < 0 ? r : out->failed ? -ENOMEM : 0;
 }

@@ -23,6 +23,10 @@ enum entry_map {
     ENTRY_ROUTES,
     ENTRY_SUBNETS, /* from here on: direct */
     ENTRY_ENIS,
+    ENTRY_NATS,
+    ENTRY_NAT_SOURCES,
+    ENTRY_NAT_ADDRS,
+    ENTRY_EGRESS_GATEWAYS,
     ENTRY_ADDRS,
     ENTRY_PUBLICS,
     ENTRY_VPCS,

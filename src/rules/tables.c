@@ -146,7 +146,7 @@ static int compile_table(struct plan *p, const struct index *ix, const struct ob
 
     if (o->kind == KIND_ROUTE_TABLE)
         return compile_routes(ix, &env, (const struct route_table *)o, 0, out);
-    r = compile_rules(ix, (const struct sgset *)o, 0, out);
+    r = compile_rules(ix, &env, (const struct sgset *)o, 0, out);
     if (r == 0) {
         room_add_up(out, &count);
         for (int map = 0; map < ENTRY_SUBNETS; map++)

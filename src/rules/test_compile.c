@@ -45,7 +45,7 @@ static uint16_t rule_port(const struct oracle_packet *p) {
 }
 
 static enum oracle_tracking groups(const struct reading *r, const struct eni_value *e, uint8_t dir,
-                                   const struct abi_addr *peer, uint32_t set) {
+                                   const struct abi_addr *peer, const struct eni_value *member) {
     uint8_t family = r->p->src.family;
     struct rule_table_key tk = {.table = e->sg_table, .dir = dir, .family = family};
     struct rule_addr_key ak = {.prefixlen = RULE_ADDR_PREFIX + ip_bits(family),
@@ -59,11 +59,15 @@ static enum oracle_tracking groups(const struct reading *r, const struct eni_val
                                .family = family,
                                .proto = r->p->protocol,
                                .port = rule_port(r->p)};
-    struct rule_set_key sk = {.table = e->sg_table, .dir = dir, .family = family, .sgset = set};
+    struct rule_set_key sk = {.table = e->sg_table,
+                              .dir = dir,
+                              .family = family,
+                              .sgset = member ? member->sgset : 0,
+                              .vpc = member ? member->vpc : 0};
     const struct rule_table_value *table = test_maps_find(r->m, ENTRY_RULE_TABLES, &tk), *other;
     const struct rule_bits *addrs = test_maps_longest(r->m, ENTRY_RULE_ADDRS, &ak);
     const struct rule_bits *ports = test_maps_longest(r->m, ENTRY_RULE_PORTS, &pk);
-    const struct rule_bits *sets = set ? test_maps_find(r->m, ENTRY_RULE_SETS, &sk) : NULL;
+    const struct rule_bits *sets = member ? test_maps_find(r->m, ENTRY_RULE_SETS, &sk) : NULL;
     uint32_t all = r->p->protocol == 6 ? RULE_ALL_TCP : r->p->protocol == 17 ? RULE_ALL_UDP : 0;
     uint64_t hit = 0, any = 0;
 
@@ -150,7 +154,7 @@ static enum drop_reason arrive(struct reading *r, struct answer *ret) {
     if (!r->to)
         return DROP_NO_LINK;
     ret->receiver =
-        groups(r, r->to, DIR_INGRESS, &r->seen_src, r->own && !r->internet ? r->from->sgset : 0);
+        groups(r, r->to, DIR_INGRESS, &r->seen_src, r->own && !r->internet ? r->from : NULL);
     if (!ret->receiver)
         return DROP_GROUP_INGRESS;
     a = find_addr(r, r->to->vpc, &r->last_dst);
@@ -188,7 +192,7 @@ static enum drop_reason read_entries(struct reading *r, struct answer *ret) {
         return DROP_SPOOFED_ADDRESS;
     dst = find_addr(r, r->from->vpc, &r->dst);
     peer = dst ? test_maps_find(r->m, ENTRY_ENIS, &dst->eni) : NULL;
-    ret->sender = groups(r, r->from, DIR_EGRESS, &r->dst, peer ? peer->sgset : 0);
+    ret->sender = groups(r, r->from, DIR_EGRESS, &r->dst, peer);
     if (!ret->sender)
         return DROP_GROUP_EGRESS;
     if (peer && peer->subnet == r->from->subnet)
@@ -305,7 +309,7 @@ static void test_ranges(void **state) {
         strs_add(&s->groups, "sg-1");
         index_put(ix, g, NULL);
         index_put(ix, s, NULL);
-        assert_int_equal(compile_rules(ix, s, 7, &m.all), 0);
+        assert_int_equal(compile_rules(ix, NULL, s, 7, &m.all), 0);
         for (size_t k = 0; k < m.all.n; k++)
             n += m.all.e[k].map == ENTRY_RULE_PORTS;
         assert_in_range(n, 1, 30);

@@ -280,18 +280,21 @@ static void put_ports(struct world *w, uint32_t table, enum direction dir, uint8
     }
 }
 
-static void put_addrs(struct world *w, uint32_t table, enum direction dir, uint8_t family,
-                      const struct world_rule *rules, size_t n) {
+static void put_addrs(struct world *w, uint32_t vpc, uint32_t table, enum direction dir,
+                      uint8_t family, const struct world_rule *rules, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct rule_bits bits = {0};
         if (!rule_at(&rules[i], dir, family))
             continue;
         if (!rules[i].cidr) {
-            struct rule_set_key key = {
-                .table = table, .dir = (uint8_t)dir, .family = family, .sgset = rules[i].set};
+            struct rule_set_key key = {.table = table,
+                                       .dir = (uint8_t)dir,
+                                       .family = family,
+                                       .sgset = rules[i].set,
+                                       .vpc = rules[i].vpc ? rules[i].vpc : vpc};
             for (size_t j = 0; j < n; j++)
                 if (rule_at(&rules[j], dir, family) && !rules[j].cidr &&
-                    rules[j].set == rules[i].set)
+                    rules[j].set == rules[i].set && rules[j].vpc == rules[i].vpc)
                     set_bit(&bits, j);
             must(dataplane_put(w->dp, DATAPLANE_RULE_SETS, &key, &bits));
             continue;
@@ -336,7 +339,7 @@ void world_rules(struct world *w, const struct world_eni *e, const struct world_
     for (int dir = DIR_INGRESS; dir <= DIR_EGRESS; dir++) {
         for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
             put_table(w, table, (enum direction)dir, families[f], rules, n);
-            put_addrs(w, table, (enum direction)dir, families[f], rules, n);
+            put_addrs(w, e->vpc, table, (enum direction)dir, families[f], rules, n);
             put_ports(w, table, (enum direction)dir, families[f], rules, n);
         }
     }

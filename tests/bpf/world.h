@@ -20,6 +20,7 @@ struct world_rule {
     int from, to;     /* ports, or type << 8 | code; from -1: all */
     const char *cidr; /* NULL: a group */
     uint32_t set;     /* the sgset that contains it */
+    uint32_t vpc;     /* whose set; 0: of the same VPC */
 };
 
 struct world_eni {
