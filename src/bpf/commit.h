@@ -286,6 +286,8 @@ STAGE int commit(void) {
     if ((p->key.eni && !(flags & FLOW_TRACKED_SRC)) || (p->v.far && !(flags & FLOW_TRACKED_DST)))
         flags |= FLOW_UNTRACKED;
     p->v.flags = flags;
+    if (p->error)
+        return 0;
     if (dry_run) {
         dry_result.verdict = p->v;
         return 0;

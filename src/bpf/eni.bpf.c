@@ -25,7 +25,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
         return nd_answer(skb);
     /* 3: link-local services. None yet: the slow path refuses their addresses. */
     if (!flow_hit(p)) {
-        reason = slow_eni(); /* 4 to 12 */
+        reason = slow_path(skb, p, slow_eni_as); /* 4 to 12 */
         if (reason)
             return pkt_refuse(p, (u32)reason);
     }

@@ -179,7 +179,7 @@ STAGE int internet_source_check(void) {
 
     if (!p)
         return DROP_INTERNAL;
-    if (addr_find(p->vpc, p->key.family, &p->key.src))
+    if (addr_find(p->vpc, p->key.family, &p->wire_src))
         return DROP_SPOOFED_ADDRESS;
     eni_key.eni = p->v.far;
     e = bpf_map_lookup_elem(&enis, &eni_key);
@@ -194,7 +194,7 @@ STAGE int internet_source_check(void) {
     key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
     key.table = subnet->route_table;
     key.family = p->key.family;
-    key.addr = p->key.src;
+    key.addr = p->wire_src;
     route = bpf_map_lookup_elem(&routes, &key);
     for (u32 i = 0; i < VPC_PREFIXES6 && i < n; i++) {
         if (!route || route->kind == ROUTE_IGW)
@@ -217,9 +217,9 @@ STAGE int internet_ingress(void) {
 
     if (!p || !c)
         return DROP_INTERNAL;
-    if (is_link_local(p->key.family, &p->key.src) ||
-        (is_pool_address(c, p->key.family, &p->key.src) &&
-         !is_host_address(c, p->key.family, &p->key.src)))
+    if (is_link_local(p->key.family, &p->wire_src) ||
+        (is_pool_address(c, p->key.family, &p->wire_src) &&
+         !is_host_address(c, p->key.family, &p->wire_src)))
         return DROP_SPOOFED_ADDRESS;
     to = public_find(p->key.family, &p->key.dst);
     if (!to)

@@ -9,6 +9,7 @@
 #ifndef VPCD_BPF_NAT_H
 #define VPCD_BPF_NAT_H
 
+#include "bpf/error.h"
 #include "bpf/packet.h"
 #include "bpf/parse.h"
 
@@ -20,7 +21,7 @@
 
 /* Where the transport checksum is that covers the addresses; 0: there is none. */
 static __always_inline u32 checksum_offset(const struct pkt *p) {
-    switch (p->key.proto) {
+    switch (p->wire_proto) {
     case IPPROTO_TCP:
         return p->l4_off + 16;
     case IPPROTO_UDP:
@@ -40,11 +41,11 @@ STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
 
     if (!p)
         return DROP_INTERNAL;
-    from = destination ? p->key.dst : p->key.src;
+    from = destination ? p->key.dst : p->wire_src;
     to = destination ? p->v.new_dst : p->v.new_src;
     words = p->key.family == FAMILY_V4 ? 1 : 4;
     check = checksum_offset(p);
-    if (p->key.proto == IPPROTO_UDP)
+    if (p->wire_proto == IPPROTO_UDP)
         flags |= BPF_F_MARK_MANGLED_0; /* a zero means "not computed" and stays */
     for (u32 i = 0; i < 4 && i < words; i++) {
         if (check && bpf_l4_csum_replace(skb, check, from.w[i], to.w[i], flags))
@@ -68,6 +69,8 @@ static __always_inline int nat_apply(struct __sk_buff *skb, struct pkt *p) {
         reason = nat_address(skb, 0);
     if (!reason && p->v.flags & FLOW_DNAT)
         reason = nat_address(skb, 1);
+    if (!reason && p->error)
+        reason = quote_translate(skb, p);
     return reason;
 }
 

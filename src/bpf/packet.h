@@ -60,6 +60,16 @@ struct pkt {
     u8 tcp_flags;
     u8 eth_src[6], eth_dst[6];
     u8 icmp_type;
+    /* What this packet itself is, for those who ask every single one (source check, ACLs). An ICMP
+     * error that belongs to a flow has that flow's key; for all others these are as in the key. */
+    u8 wire_proto;
+    __be16 wire_port; /* as rule_port */
+    struct abi_addr wire_src;
+    u32 quotes;    /* an ICMP error, which may belong to the flow that it quotes */
+    u32 error;     /* it does: `key` is the half by which it goes (error.h) */
+    u32 quote_off; /* of the quoted IP header; valid with `error` */
+    u32 quote_l4;
+    struct flow_key outer; /* what the key was before */
 
     /* The interface where it entered, and the receiver. */
     u32 vpc;

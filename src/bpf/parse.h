@@ -22,6 +22,7 @@
 #include <linux/tcp.h>
 
 #include "bpf/fragment.h"
+#include "bpf/icmp.h"
 #include "bpf/packet.h"
 
 #define IPV6_EXTENSIONS 8 /* more are refused */
@@ -30,24 +31,6 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
-
-#define ICMP_ECHO_REPLY 0
-#define ICMP_ECHO 8
-#define ICMP_TIMESTAMP 13
-#define ICMP_TIMESTAMP_REPLY 14
-#define ICMP6_ECHO 128
-#define ICMP6_ECHO_REPLY 129
-#define ICMP6_ROUTER_SOLICITATION 133
-#define ICMP6_ROUTER_ADVERTISEMENT 134
-#define ICMP6_NEIGHBOR_SOLICITATION 135
-#define ICMP6_NEIGHBOR_ADVERTISEMENT 136
-#define ICMP6_REDIRECT 137
-
-struct icmp_start {
-    u8 type, code;
-    __be16 sum;
-    __be16 id, seq;
-};
 
 static __always_inline int is_multicast(u8 family, const struct abi_addr *a) {
     if (family == FAMILY_V6)
@@ -64,58 +47,6 @@ static __always_inline int is_host_only(u8 family, const struct abi_addr *a) {
 
 static __always_inline int is_mapped(const struct abi_addr *a) {
     return (a->w[0] | a->w[1]) == 0 && a->w[2] == bpf_htonl(0x0000ffff);
-}
-
-/* Step 3 for ICMP: which query a message belongs to, if any. */
-static __always_inline void parse_icmp(struct pkt *p, const struct icmp_start *icmp, u8 request,
-                                       u8 reply) {
-    __be16 number = bpf_htons((u16)(icmp->type << 8 | icmp->code));
-
-    p->icmp_type = icmp->type;
-    p->rule_port = number;
-    if (icmp->type == request) {
-        p->key.sport = icmp->id;
-        p->key.dport = number;
-    } else if (icmp->type == reply) {
-        p->kind = PKT_REPLY;
-        p->key.is_reply = 1;
-        p->key.sport = bpf_htons((u16)(request << 8 | icmp->code));
-        p->key.dport = icmp->id;
-    } else {
-        p->kind = PKT_ONCE;
-    }
-}
-
-static __always_inline int parse_icmp4(struct pkt *p, const struct icmp_start *icmp) {
-    if (icmp->type == ICMP_TIMESTAMP || icmp->type == ICMP_TIMESTAMP_REPLY)
-        parse_icmp(p, icmp, ICMP_TIMESTAMP, ICMP_TIMESTAMP_REPLY);
-    else
-        parse_icmp(p, icmp, ICMP_ECHO, ICMP_ECHO_REPLY);
-    return 0;
-}
-
-/* Steps 3 and 4 for ICMPv6. */
-static __always_inline int parse_icmp6(struct pkt *p, const struct icmp_start *icmp) {
-    switch (icmp->type) {
-    case 130: /* listener query, report, done, report of version 2 */
-    case 131:
-    case 132:
-    case 143:
-        return DROP_MLD;
-    case ICMP6_ROUTER_SOLICITATION:
-        return DROP_ROUTER_SOLICITATION;
-    case ICMP6_ROUTER_ADVERTISEMENT:
-    case ICMP6_REDIRECT:
-        return DROP_SPOOFED_ARP;
-    case ICMP6_NEIGHBOR_ADVERTISEMENT: /* nobody here learns from them */
-        return DROP_ARP_UNKNOWN;
-    case ICMP6_NEIGHBOR_SOLICITATION:
-        p->kind = PKT_NS;
-        return 0;
-    default:
-        parse_icmp(p, icmp, ICMP6_ECHO, ICMP6_ECHO_REPLY);
-        return 0;
-    }
 }
 
 /* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
@@ -148,10 +79,8 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
         if (l4_len < sizeof icmp || bpf_skb_load_bytes(skb, p->l4_off, &icmp, sizeof icmp))
             return DROP_TRUNCATED;
         /* The other family's ICMP is a protocol like any other. */
-        if (p->key.proto == IPPROTO_ICMP && p->key.family == FAMILY_V4)
-            return parse_icmp4(p, &icmp);
-        if (p->key.proto == IPPROTO_ICMPV6 && p->key.family == FAMILY_V6)
-            return parse_icmp6(p, &icmp);
+        if ((p->key.proto == IPPROTO_ICMP) == (p->key.family == FAMILY_V4))
+            return parse_icmp(p, &icmp);
     }
     p->rule_port = p->key.dport;
     p->rule_port_reply = p->key.sport;
@@ -309,6 +238,7 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     p->rule_port = p->rule_port_reply = 0;
     p->tcp_flags = 0;
     p->icmp_type = 0;
+    p->quotes = p->error = 0;
     if (skb->vlan_present)
         return DROP_VLAN;
     if (bpf_skb_load_bytes(skb, 0, &eth, sizeof eth))
@@ -333,6 +263,9 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     }
     if (reason || p->kind == PKT_NS)
         return reason;
+    p->wire_src = p->key.src;
+    p->wire_proto = p->key.proto;
+    p->wire_port = p->rule_port;
     return parse_addresses(p);
 }
 

@@ -8,6 +8,7 @@
 
 #include "bpf/commit.h"
 #include "bpf/deliver.h"
+#include "bpf/error.h"
 #include "bpf/flow.h"
 #include "bpf/internet.h"
 #include "bpf/packet.h"
@@ -60,8 +61,8 @@ static __always_inline int slow_path_of(struct pkt *p) {
     return reason ? reason : route_find();
 }
 
-/* From an ENI. */
-STAGE int slow_eni(void) {
+/* From an ENI. An ICMP error may turn out to belong to no flow. */
+STAGE int slow_eni_as(void) {
     struct pkt *p = pkt_get();
     int reason;
 
@@ -71,6 +72,8 @@ STAGE int slow_eni(void) {
     reason = generations_read(p);
     if (!reason)
         reason = flow_recall();
+    if (!reason && p->error && !p->known)
+        return NOT_OF_FLOW;
     if (!reason && is_service(p->key.family, &p->key.dst)) /* 3: no flow goes there */
         reason = DROP_LINK_LOCAL;
     if (!reason)
@@ -80,6 +83,8 @@ STAGE int slow_eni(void) {
     if (!reason)
         reason = slow_path_of(p); /* 5 6 7 8 */
     if (!reason && path_changed(p)) {
+        if (p->error)
+            return NOT_OF_FLOW;
         flow_forget();
         reason = slow_path_of(p);
     }
@@ -89,7 +94,7 @@ STAGE int slow_eni(void) {
 }
 
 /* From the uplink: no sender's side. */
-STAGE int slow_uplink(void) {
+STAGE int slow_uplink_as(void) {
     struct pkt *p = pkt_get();
     int reason;
 
@@ -103,10 +108,25 @@ STAGE int slow_uplink(void) {
     reason = internet_ingress(); /* 7 8 */
     if (!reason)
         reason = flow_recall();
+    if (!reason && p->error && (!p->known || path_changed(p)))
+        return NOT_OF_FLOW;
     if (!reason && path_changed(p))
         flow_forget();
     if (!reason)
         reason = slow_finish(); /* 9 10 11 12 */
+    return reason;
+}
+
+static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, int (*as)(void)) {
+    int reason;
+
+    if (p->quotes)
+        error_follow(skb);
+    reason = as();
+    if (reason == NOT_OF_FLOW) {
+        error_leave(p);
+        reason = as();
+    }
     return reason;
 }
 

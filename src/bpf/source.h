@@ -46,6 +46,12 @@ STAGE int source_check(void) {
     p->own_source = 0;
     p->has_public = 0;
     p->src_set = 0;
+    if (p->error) { /* whoever reports it; the flow's own source is asked below */
+        a = addr_find(p->vpc, p->key.family, &p->wire_src);
+        if ((!a || a->eni != p->key.eni) &&
+            (e->flags & ENI_SRC_DST_CHECK || is_link_local(p->key.family, &p->wire_src)))
+            return DROP_SPOOFED_ADDRESS;
+    }
     a = addr_find(p->vpc, p->key.family, &p->key.src);
     if (a && a->eni == p->key.eni) {
         p->own_source = 1;

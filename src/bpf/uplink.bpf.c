@@ -20,7 +20,7 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
     if (p->kind == PKT_NS)
         return nd_answer(skb);
     if (!flow_hit(p)) {
-        reason = slow_uplink();
+        reason = slow_path(skb, p, slow_uplink_as);
         if (reason)
             return pkt_refuse(p, (u32)reason);
     }
