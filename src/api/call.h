@@ -29,6 +29,7 @@ struct action {
     int (*run)(struct call *c, const void *params);
     unsigned flags;
     const char *set; /* the list of a Describe call in its reply, for the documentation; or NULL */
+    uint16_t page_min, page_max; /* of MaxResults; 0: PAGE_MIN, PAGE_DEFAULT (describe.h) */
 };
 
 struct actions {

@@ -39,11 +39,14 @@ int describe_begin(struct page *p, struct call *c, const struct desc *view, cons
                               f->name);
     }
     if (c->max_results.set) {
-        if (c->max_results.v < PAGE_MIN || c->max_results.v > PAGE_DEFAULT)
+        int min = c->action->page_min ? c->action->page_min : PAGE_MIN;
+        int max = c->action->page_max ? c->action->page_max : PAGE_DEFAULT;
+
+        if (c->max_results.v < min || c->max_results.v > max)
             return call_error(c, "InvalidParameterValue",
                               "Value ( %lld ) for parameter maxResults is invalid. Expecting a "
                               "value from %d to %d.",
-                              (long long)c->max_results.v, PAGE_MIN, PAGE_DEFAULT);
+                              (long long)c->max_results.v, min, max);
         p->left = c->max_results.v;
     }
     if (token_decode(c, &p->after_mem) < 0)
