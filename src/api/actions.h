@@ -19,9 +19,10 @@
 extern const struct actions address_actions, eni_address_actions, eni_attachment_actions,
     fact_actions, image_actions, instance_actions, instance_attribute_actions, instance_run_actions,
     instance_state_actions, instance_type_actions, internet_gateway_actions, network_acl_actions,
-    network_acl_entry_actions, network_interface_actions, route_actions, route_association_actions,
-    route_table_actions, security_group_actions, security_group_rule_actions, subnet_actions,
-    tag_actions, vpc_actions, sts_actions, iam_actions;
+    network_acl_entry_actions, network_interface_actions, prefix_list_actions,
+    prefix_list_show_actions, route_actions, route_association_actions, route_table_actions,
+    security_group_actions, security_group_rule_actions, subnet_actions, tag_actions, vpc_actions,
+    sts_actions, iam_actions;
 
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}

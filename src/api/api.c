@@ -42,6 +42,8 @@ static const struct actions *const families[] = {
     &network_acl_actions,
     &network_acl_entry_actions,
     &network_interface_actions,
+    &prefix_list_actions,
+    &prefix_list_show_actions,
     &route_actions,
     &route_association_actions,
     &route_table_actions,

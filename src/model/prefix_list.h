@@ -3,8 +3,8 @@
  * Managed prefix lists (EC2 API reference, ManagedPrefixList): named sets of CIDRs of one family,
  * which rules of security groups and routes name.
  *
- * The object holds the entries that count now. Each version's entries are an object of their own
- * too, which only the API reads: a list changes often and its history is long.
+ * The object holds the entries that count now. Those of each former version are an object of their
+ * own, which only the API reads: a list changes often and its history is long.
  */
 #ifndef VPCD_MODEL_PREFIX_LIST_H
 #define VPCD_MODEL_PREFIX_LIST_H
@@ -46,7 +46,7 @@ enum prefix_list_family {
     PREFIX_LIST_IPV6 = 2,
 };
 
-/* The entries of one version. Id: LIST/VERSION, as prefix_version_id writes it. */
+/* The entries of a former version. Id: LIST/VERSION, as prefix_version_id writes it. */
 struct prefix_version {
     struct obj o;
     struct list entries; /* as above */
