@@ -16,13 +16,33 @@
 #include "model/security_group.h"
 #include "model/vpc.h"
 
-extern const struct actions address_actions, eni_address_actions, eni_attachment_actions,
-    fact_actions, image_actions, instance_actions, instance_attribute_actions, instance_run_actions,
-    instance_state_actions, instance_type_actions, internet_gateway_actions, network_acl_actions,
-    network_acl_entry_actions, network_interface_actions, prefix_list_actions,
-    prefix_list_show_actions, route_actions, route_association_actions, route_table_actions,
-    security_group_actions, security_group_rule_actions, subnet_actions, tag_actions, vpc_actions,
-    sts_actions, iam_actions;
+extern const struct actions address_actions;
+extern const struct actions dhcp_options_actions;
+extern const struct actions eni_address_actions;
+extern const struct actions eni_attachment_actions;
+extern const struct actions fact_actions;
+extern const struct actions iam_actions;
+extern const struct actions image_actions;
+extern const struct actions instance_actions;
+extern const struct actions instance_attribute_actions;
+extern const struct actions instance_run_actions;
+extern const struct actions instance_state_actions;
+extern const struct actions instance_type_actions;
+extern const struct actions internet_gateway_actions;
+extern const struct actions network_acl_actions;
+extern const struct actions network_acl_entry_actions;
+extern const struct actions network_interface_actions;
+extern const struct actions prefix_list_actions;
+extern const struct actions prefix_list_show_actions;
+extern const struct actions route_actions;
+extern const struct actions route_association_actions;
+extern const struct actions route_table_actions;
+extern const struct actions security_group_actions;
+extern const struct actions security_group_rule_actions;
+extern const struct actions sts_actions;
+extern const struct actions subnet_actions;
+extern const struct actions tag_actions;
+extern const struct actions vpc_actions;
 
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}
@@ -35,6 +55,7 @@ const struct actions *const *api_families(size_t *ret_n);
 enum {
     VPCS_MAX = 100,             /* in a region */
     VPC_CIDRS_MAX = 5,          /* of each family */
+    DHCP_OPTIONS_MAX = 1000,    /* sets in a region; AWS names no limit */
     SUBNETS_MAX = 200,          /* in a VPC */
     NETWORK_ACLS_MAX = 200,     /* in a VPC */
     ACL_ENTRIES_MAX = 40,       /* of an ACL, for each direction and family, the `*` row too */
@@ -61,6 +82,10 @@ bool vpc_allocate_ipv6(struct call *c, const char *vpc_id, struct cidr *ret_cidr
 const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id);
 const struct security_group *vpc_default_group(const struct index *ix, const char *vpc_id);
 const struct internet_gateway *vpc_gateway(const struct index *ix, const char *vpc_id);
+
+/* dhcp_options.c: the set that new VPCs of the caller's region get, made when there is none; NULL
+ * when memory is short. */
+const struct dhcp_options *dhcp_options_default(struct call *c);
 
 /* subnet.c */
 struct subnet *subnet_create(struct call *c, const struct vpc *v, const char *zone,

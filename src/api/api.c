@@ -29,6 +29,7 @@
 
 static const struct actions *const families[] = {
     &address_actions,
+    &dhcp_options_actions,
     &eni_address_actions,
     &eni_attachment_actions,
     &fact_actions,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an account finds in a region at its first call there (VPC user guide, "Default VPCs"): a set
- * of DHCP options, and a VPC 172.31.0.0/16 with an internet gateway, a route to it in the main
+ * of DHCP options (dhcp_options.c), and a VPC 172.31.0.0/16 with an internet gateway, a route to it in the main
  * table, and a /20 in each zone that gives its instances public addresses.
  */
 #include <stdio.h>
@@ -21,32 +21,6 @@ const struct vpc *default_vpc(struct call *c) {
         }
     }
     return NULL;
-}
-
-static int add_option(struct call *c, struct dhcp_options *d, const char *key, const char *value) {
-    struct dhcp_option *o = list_add(&d->options, sizeof(*o));
-
-    if (!o || !str_set(&o->key, key) || strs_add(&o->values, value) < 0)
-        return call_no_memory(c);
-    return 0;
-}
-
-static int make_dhcp_options(struct call *c) {
-    struct dhcp_options *d = call_new(c, KIND_DHCP_OPTIONS);
-    const char *region = region_name(c->scope.region);
-    char domain[96];
-
-    if (!d)
-        return call_no_memory(c);
-    if (strcmp(region, "us-east-1") == 0)
-        strcpy(domain, "ec2.internal");
-    else
-        strcat(strcpy(domain, region), ".compute.internal");
-    if (add_option(c, d, "domain-name", domain) < 0 ||
-        add_option(c, d, "domain-name-servers", "AmazonProvidedDNS") < 0)
-        return -1;
-    txn_put(c->txn, d);
-    return 0;
 }
 
 static int make_gateway(struct call *c, const struct vpc *v) {
@@ -108,8 +82,6 @@ int defaults_make(struct call *c) {
         return call_no_memory(c);
     txn_put(c->txn, n);
     cidr_parse("172.31.0.0/16", &parts.cidr);
-    if (make_dhcp_options(c) < 0)
-        return -1;
     v = vpc_create(c, &parts, &none);
     if (!v || make_gateway(c, v) < 0 || make_subnets(c, v) < 0)
         return -1;

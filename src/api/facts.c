@@ -207,15 +207,6 @@ static int describe_account_attributes(struct call *c, const void *params) {
     return 0;
 }
 
-DESCRIBE_PARAMS(dhcp_options_params, "DhcpOptionsId");
-
-static int describe_dhcp_options(struct call *c, const void *params) {
-    const struct describe_ids *p = params;
-
-    return describe(
-        c, &(struct describe){.kind = KIND_DHCP_OPTIONS, .ids = &p->ids, .set = "dhcpOptionsSet"});
-}
-
 /* ClassicLink ended in 2022; clients still ask. */
 DESCRIBE_PARAMS(classic_link_params, "VpcId");
 
@@ -277,8 +268,6 @@ static const struct action rows[] = {
     {"DescribeAccountAttributes", &attributes_desc, describe_account_attributes},
     {"DescribeAvailabilityZones", &zones_desc, describe_availability_zones, ACT_FILTERS,
      "availabilityZoneInfo"},
-    {"DescribeDhcpOptions", &dhcp_options_params, describe_dhcp_options, ACT_FILTERS,
-     "dhcpOptionsSet"},
     {"DescribeKeyPairs", &key_pairs_desc, describe_key_pairs, ACT_FILTERS, "keySet"},
     {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTERS, "regionInfo"},
     {"DescribeVolumes", &volumes_params, describe_volumes, ACT_FILTERS, "volumeSet"},

@@ -91,6 +91,7 @@ static struct network_acl *default_acl_create(struct call *c, const struct vpc *
 struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
                        const struct list *tag_specifications) {
     struct vpc *v = call_new(c, KIND_VPC);
+    const struct dhcp_options *options;
     struct cidr cidr6;
     struct cursor cur;
     size_t count = 0;
@@ -112,10 +113,10 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
     v->dns_support = true;
     v->dns_hostnames = parts->is_default;
     obj_set(&v->o, &v->tenancy, "default");
-    index_each_in(c->ix, cur, KIND_DHCP_OPTIONS, c->scope) {
-        obj_set(&v->o, &v->dhcp_options_id, ((const struct obj *)cur.obj)->id);
-        break;
-    }
+    options = dhcp_options_default(c);
+    if (!options)
+        return NULL;
+    obj_set(&v->o, &v->dhcp_options_id, options->o.id);
     txn_put(c->txn, v);
     if (!default_acl_create(c, v) || !route_table_create(c, v, true, NULL) ||
         !security_group_create(c, v, "default", "default VPC security group", NULL))

@@ -264,6 +264,7 @@ static const struct field dhcp_options_fields[] = {
     {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
     FIELD(1, FT_LIST, struct dhcp_options, options, "dhcpConfigurationSet", .filter = "",
           .sub = &dhcp_option_desc),
+    FIELD(3, FT_BOOL, struct dhcp_options, is_default, NULL),
     FIELD(2, FT_LIST, struct dhcp_options, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc dhcp_options_desc =

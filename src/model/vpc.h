@@ -69,6 +69,7 @@ struct dhcp_option {
 
 struct dhcp_options {
     struct obj o;
+    bool is_default;     /* the one that new VPCs of its region get */
     struct list options; /* struct dhcp_option */
     struct list tags;
     struct blob unknown;
