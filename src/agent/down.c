@@ -35,11 +35,6 @@ int down_stop_agent(const char *lock) {
     return -ETIMEDOUT;
 }
 
-char *pin_dir(const struct owner *owner, char out[64]) {
-    snprintf(out, 64, "/sys/fs/bpf/vpcd-%s", owner->hash);
-    return out;
-}
-
 static int note(int first, int r, const char *what) {
     if (r < 0)
         log_error("%s: %s", what, strerror(-r));
@@ -49,7 +44,7 @@ static int note(int first, int r, const char *what) {
 int down(const struct owner *owner) {
     _rtnl_ struct rtnl *rtnl = NULL;
     struct guests guests;
-    char dir[64];
+    char dir[OWNER_PIN_DIR];
     int r = 0, k;
 
     k = guests_open(owner, &guests);
@@ -63,5 +58,5 @@ int down(const struct owner *owner) {
     netns_tidy();
     k = rtnl_open(-1, &rtnl);
     r = note(r, k < 0 ? k : owner_delete_links(owner, rtnl), "devices");
-    return note(r, dataplane_destroy(pin_dir(owner, dir)), "the pinned data plane");
+    return note(r, dataplane_destroy(owner_pin_dir(owner, dir)), "the pinned data plane");
 }

@@ -14,7 +14,4 @@ int down(const struct owner *owner);
 /* Ends the agent that holds this lock, if one does: asks it, then kills it. */
 int down_stop_agent(const char *lock);
 
-/* Where the data plane is pinned; `out` holds 64 bytes. */
-char *pin_dir(const struct owner *owner, char out[64]);
-
 #endif

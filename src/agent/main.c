@@ -22,7 +22,9 @@
 #include "agent/enforce.h"
 #include "agent/inside.h"
 #include "agent/options.h"
+#include "agent/recent.h"
 #include "agent/reconcile.h"
+#include "agent/trace.h"
 #include "agent/world.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -47,6 +49,7 @@ struct agent {
     struct reconcile *reconcile;
     struct world *world;
     struct control *control;
+    struct recent *recent;
     struct event *signals[3], *sweep;
     uint32_t flows; /* live, at the last sweep */
     bool open;      /* programs active, uplink open */
@@ -137,12 +140,23 @@ static json_t *drops(struct agent *a) {
 
 static json_t *answer(void *arg, const char *cmd, const json_t *request) {
     struct agent *a = arg;
+    const struct tracer tracer = {.ix = world_index(a->world),
+                                  .dp = a->dp,
+                                  .plugs = &a->plugs,
+                                  .outside = &a->options.outside,
+                                  .uplink = &a->uplink};
     uint32_t deleted, live;
+    json_t *told;
 
     if (strcmp(cmd, "console") == 0)
         return console(a, json_string_value(json_object_get(request, "instance")));
-    if (strcmp(cmd, "drops") == 0) /* without the walk over all flows that status takes */
-        return json_pack("{s:o}", "drops", drops(a));
+    if (strcmp(cmd, "trace") == 0)
+        return trace(&tracer, request);
+    if (strcmp(cmd, "drops") == 0) { /* without the walk over all flows that status takes */
+        told = recent_json(a->recent, &tracer, request);
+        json_object_set_new(told, "drops", drops(a));
+        return told;
+    }
     if (strcmp(cmd, "status") != 0)
         return NULL;
     if (dataplane_sweep(a->dp, &deleted, &live) == 0)
@@ -180,8 +194,8 @@ static int complain(const char *what, int r) {
 
 static int start_dataplane(struct agent *a) {
     _buf_ struct buf err = BUF_INIT;
-    char dir[64];
-    int r = dataplane_open(pin_dir(&a->owner, dir), &a->dp, &err);
+    char dir[OWNER_PIN_DIR];
+    int r = dataplane_open(owner_pin_dir(&a->owner, dir), &a->dp, &err);
 
     if (r < 0) {
         log_error("no data plane: %s", err.len ? buf_str(&err) : strerror(-r));
@@ -221,6 +235,8 @@ static int start_rest(struct agent *a) {
     if (r == 0)
         r = reconcile_new(a->base, &a->guests, &a->plugs, device_gone, a, &a->reconcile);
     if (r == 0)
+        r = recent_new(a->base, a->dp, &a->recent);
+    if (r == 0)
         r = world_new(a->base, a->owner.dir, &handlers, &a->world);
     if (r < 0)
         return complain("start", r);
@@ -255,6 +271,7 @@ static int run(struct agent *a) {
     }
     /* Devices, programs, maps and instances stay as they are. */
     control_close(a->control);
+    recent_free(a->recent);
     reconcile_free(a->reconcile);
     enforce_free(a->enforce);
     world_free(a->world);

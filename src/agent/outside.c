@@ -101,6 +101,36 @@ int outside_prepare(const struct owner *owner, struct rtnl *rtnl, struct datapla
     return r;
 }
 
+struct asked {
+    uint32_t proto, port;
+};
+
+static int is_port(void *arg, uint32_t proto, uint32_t port) {
+    const struct asked *a = arg;
+
+    return a->proto == proto && a->port == port ? -EEXIST : 0;
+}
+
+static bool allows(void *data, uint8_t protocol, uint16_t port) {
+    const struct outside_options *o = data;
+    struct asked a = {protocol, port};
+    _buf_ struct buf err = BUF_INIT;
+
+    return each_port(o->allow, is_port, &a, &err) == -EEXIST;
+}
+
+void outside_oracle(const struct outside_options *o, const struct uplink *uplink,
+                    struct oracle_host *ret_host) {
+    *ret_host = (struct oracle_host){.uplink = true,
+                                     .address4 = uplink->host4,
+                                     .address6 = uplink->host6,
+                                     .pool4 = o->pool4,
+                                     .pool6 = o->pool6,
+                                     .open = o->allow && strcmp(o->allow, "all") == 0,
+                                     .allows = allows,
+                                     .data = (void *)(uintptr_t)o};
+}
+
 int outside_open(struct rtnl *rtnl, struct dataplane *dp, const struct uplink *uplink) {
     int r = dataplane_attach_uplink(dp, (uint32_t)uplink->data_ifindex);
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "dataplane/dataplane.h"
 #include "link/uplink.h"
+#include "rules/oracle.h"
 
 struct outside_options {
     struct cidr pool4, pool6;
@@ -19,6 +20,10 @@ int outside_check_allow(const char *allow, struct buf *err);
 int outside_prepare(const struct owner *owner, struct rtnl *rtnl, struct dataplane *dp,
                     const struct outside_options *options, struct uplink *ret_uplink,
                     struct buf *err);
+
+/* The same for the oracle. It points to `options` and `uplink`. */
+void outside_oracle(const struct outside_options *options, const struct uplink *uplink,
+                    struct oracle_host *ret_host);
 
 /* The maps are filled and the programs active: packets may pass. */
 int outside_open(struct rtnl *rtnl, struct dataplane *dp, const struct uplink *uplink);

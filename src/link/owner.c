@@ -41,6 +41,11 @@ char *owner_eni_name(const struct owner *owner, uint32_t number, char out[IFNAMS
     return out;
 }
 
+char *owner_pin_dir(const struct owner *owner, char out[OWNER_PIN_DIR]) {
+    snprintf(out, OWNER_PIN_DIR, "/sys/fs/bpf/vpcd-%s", owner->hash);
+    return out;
+}
+
 char *owner_alias(const struct owner *owner, const char *what, char out[LINK_ALIAS_SIZE]) {
     snprintf(out, LINK_ALIAS_SIZE, "vpcd %s %s", owner->dir, what);
     return out;

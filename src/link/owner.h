@@ -33,6 +33,10 @@ char *owner_prefix(const struct owner *owner, char out[IFNAMSIZ]);
 #define OWNER_ENI_MAX 0xfffffffu
 char *owner_eni_name(const struct owner *owner, uint32_t number, char out[IFNAMSIZ]);
 
+/* Where the data plane's maps and programs are pinned. */
+#define OWNER_PIN_DIR 64
+char *owner_pin_dir(const struct owner *owner, char out[OWNER_PIN_DIR]);
+
 /* "vpcd DIRECTORY WHAT" */
 char *owner_alias(const struct owner *owner, const char *what, char out[LINK_ALIAS_SIZE]);
 

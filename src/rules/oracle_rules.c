@@ -98,6 +98,15 @@ static bool allows_everything(const struct sg_rule *r, const void *data) {
     return covers_all_ports(r, a->packet->protocol) && names_everybody(r, a->peer->family);
 }
 
+/* "no rule of sg-..., sg-...": as many as there is room for. */
+static void name_groups(const struct network_interface *eni, char ret_by[96]) {
+    size_t len = (size_t)snprintf(ret_by, 96, "no rule of");
+
+    list_each (char *, id, eni->groups)
+        if (len + strlen(*id) + 2 < 96)
+            len += (size_t)snprintf(ret_by + len, 96 - len, " %s", *id);
+}
+
 /*
  * "Security group connection tracking" (EC2 user guide), "Untracked connections": "If a security
  * group rule permits TCP or UDP flows for all traffic (0.0.0.0/0 or ::/0) and there is a
@@ -114,8 +123,10 @@ bool oracle_groups(const struct index *ix, const struct network_interface *eni, 
 
     *ret_tracking = ORACLE_TRACKED;
     snprintf(ret_by, 96, "%s", r && r->id ? r->id : "");
-    if (!r)
+    if (!r) {
+        name_groups(eni, ret_by);
         return false;
+    }
     if ((packet->protocol == TCP || packet->protocol == UDP) &&
         first_rule(ix, eni, egress, allows_everybody, &a) &&
         first_rule(ix, eni, !egress, allows_everything, &a))

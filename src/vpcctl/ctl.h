@@ -17,6 +17,8 @@ struct ctl {
 
 int ctl_status(const struct ctl *ctl);
 int ctl_drops(const struct ctl *ctl);
+int ctl_flows(const struct ctl *ctl);
+int ctl_trace(const struct ctl *ctl);
 int ctl_exec(const struct ctl *ctl);
 int ctl_console(const struct ctl *ctl);
 int ctl_account(const struct ctl *ctl);
@@ -39,6 +41,9 @@ json_t *daemon_ask(int fd, const json_t *request);
 /* Connects, asks, says what is wrong: connection, or the answer's "error". Takes the request
  * over.*/
 json_t *daemon_call(const struct ctl *ctl, enum daemon daemon, json_t *request);
+
+/* The counters of an agent's answer, by reason. */
+void print_drop_counts(const json_t *agent, bool with_meaning);
 
 /* One line of JSON; at most `max` bytes. NULL at the end of the connection. */
 json_t *read_json_line(int fd, size_t max);

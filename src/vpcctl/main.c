@@ -11,7 +11,11 @@ static const struct {
     int (*run)(const struct ctl *ctl);
 } commands[] = {
     {"status", "[--json]", "the daemons, instances, interfaces, drops by reason", ctl_status},
-    {"drops", "", "packets that were dropped, by reason, and what each reason means", ctl_drops},
+    {"trace", "FROM TO [tcp/PORT...] [--live]", "a packet's way: each rule it meets, and its end",
+     ctl_trace},
+    {"flows", "[--of ID] [--port N]...", "the flows that live now", ctl_flows},
+    {"drops", "[--last N] [--of ID] [--follow]",
+     "packets that were dropped: by reason, and the last ones with what decided", ctl_drops},
     {"exec", "INSTANCE -- CMD...", "run a command in an instance (root; -t: with a terminal)",
      ctl_exec},
     {"console", "INSTANCE", "what the instance's user data printed", ctl_console},

@@ -6,16 +6,7 @@
 
 #include "base/text.h"
 #include "vpcctl/ctl.h"
-
-static const char *text(const json_t *o, const char *key) {
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
-static long long number(const json_t *o, const char *key) {
-    return json_integer_value(json_object_get(o, key));
-}
+#include "vpcctl/print.h"
 
 /* What a daemon answers to "status", or an object {"error": why}. */
 static json_t *state_of(const struct ctl *ctl, enum daemon daemon) {
@@ -41,11 +32,11 @@ static void print_worker(const json_t *w) {
     const json_t *count;
 
     if (bad(w)) {
-        printf("%s\n", text(w, "error"));
+        printf("%s\n", text_in(w, "error"));
         return;
     }
-    printf("vpcd       pid %lld, version %s, up %lld s, on %s, %s\n", number(w, "pid"),
-           text(w, "version"), number(w, "uptime_s"), text(w, "listen"),
+    printf("vpcd       pid %lld, version %s, up %lld s, on %s, %s\n", number_in(w, "pid"),
+           text_in(w, "version"), number_in(w, "uptime_s"), text_in(w, "listen"),
            json_is_true(json_object_get(w, "ready")) ? "ready" : "not ready yet");
     printf("           ");
     json_object_foreach(json_object_get(w, "objects"), name, count) {
@@ -55,32 +46,17 @@ static void print_worker(const json_t *w) {
     printf("\n");
 }
 
-static void print_drops(const json_t *a, bool with_meaning) {
-    const json_t *row;
-    size_t i;
-
-    if (json_array_size(json_object_get(a, "drops")) == 0) {
-        printf("no packet was dropped\n");
-        return;
-    }
-    printf("%-24s %12s\n", "dropped because", "packets");
-    json_array_foreach(json_object_get(a, "drops"), i, row) {
-        printf("%-24s %12lld", text(row, "reason"), number(row, "packets"));
-        printf("%s%s\n", with_meaning ? "  " : "", with_meaning ? text(row, "means") : "");
-    }
-}
-
 static void print_instance(const json_t *row) {
     const json_t *plug;
     size_t i;
 
-    printf("%-21s %-8s", text(row, "id"), text(row, "state"));
-    if (number(row, "pid") && strcmp(text(row, "state"), "running") == 0)
-        printf(" pid %lld", number(row, "pid"));
+    printf("%-21s %-8s", text_in(row, "id"), text_in(row, "state"));
+    if (number_in(row, "pid") && strcmp(text_in(row, "state"), "running") == 0)
+        printf(" pid %lld", number_in(row, "pid"));
     printf("\n");
     json_array_foreach(json_object_get(row, "interfaces"), i, plug) {
-        printf("  %-23s %-16s device %lld\n", text(plug, "id"), text(plug, "address"),
-               number(plug, "ifindex"));
+        printf("  %-23s %-16s device %lld\n", text_in(plug, "id"), text_in(plug, "address"),
+               number_in(plug, "ifindex"));
     }
 }
 
@@ -89,28 +65,28 @@ static void print_agent(const json_t *a) {
     size_t i;
 
     if (bad(a)) {
-        printf("%s; packets and instances go on without it\n", text(a, "error"));
+        printf("%s; packets and instances go on without it\n", text_in(a, "error"));
         return;
     }
-    printf("vpc-agent  pid %lld, version %s, %s, %lld flows\n\n", number(a, "pid"),
-           text(a, "version"),
+    printf("vpc-agent  pid %lld, version %s, %s, %lld flows\n\n", number_in(a, "pid"),
+           text_in(a, "version"),
            json_is_true(json_object_get(a, "connected")) ? "in step with vpcd"
                                                          : "no connection to vpcd",
-           number(a, "flows"));
-    if (*text(a, "unlimited"))
+           number_in(a, "flows"));
+    if (*text_in(a, "unlimited"))
         printf("note: instances have no limit on %s (vpcctl doctor says why)\n\n",
-               text(a, "unlimited"));
-    if (number(a, "lacking"))
+               text_in(a, "unlimited"));
+    if (number_in(a, "lacking"))
         printf(
             "note: %lld sets of rules found no room in the data plane and allow nothing (the log "
             "names them)\n\n",
-            number(a, "lacking"));
+            number_in(a, "lacking"));
     json_array_foreach(json_object_get(a, "instances"), i, row) {
         print_instance(row);
     }
     if (json_array_size(json_object_get(a, "instances")))
         printf("\n");
-    print_drops(a, false);
+    print_drop_counts(a, false);
 }
 
 int ctl_status(const struct ctl *ctl) {
@@ -138,19 +114,6 @@ int ctl_status(const struct ctl *ctl) {
     return status;
 }
 
-int ctl_drops(const struct ctl *ctl) {
-    json_t *agent;
-
-    if (ctl->argc)
-        return complain(EXIT_USAGE, "drops takes no arguments");
-    agent = daemon_call(ctl, DAEMON_AGENT, json_pack("{ss}", "cmd", "status"));
-    if (!agent)
-        return 1;
-    print_drops(agent, true);
-    json_decref(agent);
-    return 0;
-}
-
 int ctl_console(const struct ctl *ctl) {
     uint8_t *output = NULL;
     size_t len = 0;
@@ -163,7 +126,7 @@ int ctl_console(const struct ctl *ctl) {
                          json_pack("{ssss}", "cmd", "console", "instance", ctl->argv[0]));
     if (!answer)
         return 1;
-    r = base64_decode(text(answer, "output"), &output, &len);
+    r = base64_decode(text_in(answer, "output"), &output, &len);
     json_decref(answer);
     if (r < 0)
         return complain(1, "the answer could not be read");
