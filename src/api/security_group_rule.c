@@ -390,6 +390,8 @@ static void rule_cut(struct security_group *g, uint32_t i) {
     free(r->id);
     free(r->prefix_list_id);
     free(r->group_id);
+    free(r->group_vpc);
+    free(r->peering_id);
     free(r->description);
     desc_clear_list(&tag_desc, &r->tags);
     free(r->unknown.data);

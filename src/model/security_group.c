@@ -47,6 +47,15 @@ uint8_t sg_rule_family(const struct sg_rule *r) {
     return r->cidr.ip.family;
 }
 
+bool security_group_in_vpc(const struct security_group *g, const char *vpc_id) {
+    if (strcmp(g->vpc_id, vpc_id) == 0)
+        return true;
+    list_each (struct sg_association, a, g->vpcs)
+        if (strcmp(a->vpc_id, vpc_id) == 0)
+            return true;
+    return false;
+}
+
 /* EC2 shows rules of one protocol and port range as one permission. */
 static bool same_permission(const struct sg_rule *a, const struct sg_rule *b) {
     return a->egress == b->egress && a->protocol == b->protocol && a->from == b->from &&
@@ -243,8 +252,17 @@ static const struct field rule_fields[] = {
     FIELD(9, FT_INT, struct sg_rule, group_owner, NULL),
     FIELD(10, FT_STR, struct sg_rule, description, NULL),
     FIELD(11, FT_LIST, struct sg_rule, tags, NULL, .sub = &tag_desc),
+    FIELD(12, FT_STR, struct sg_rule, group_vpc, NULL),
+    FIELD(13, FT_STR, struct sg_rule, peering_id, NULL, .flags = FF_INDEXED),
 };
 static const struct desc rule_desc = DESC_STORED("rule", struct sg_rule, rule_fields);
+
+static const struct field association_fields[] = {
+    FIELD(1, FT_STR, struct sg_association, vpc_id, NULL, .flags = FF_INDEXED),
+    FIELD(2, FT_BOOL, struct sg_association, stuck, NULL),
+};
+static const struct desc association_desc =
+    DESC_STORED("association", struct sg_association, association_fields);
 
 static const struct field security_group_fields[] = {
     FIELD(SG_BY_NAME, FT_STR, struct security_group, name, "groupName", .filter = "group-name",
@@ -267,6 +285,7 @@ static const struct field security_group_fields[] = {
     COLUMN_FIELDS("group-id", group),
     COLUMN_FIELDS("user-id", user),
     COLUMN_FIELDS("prefix-list-id", prefix_list),
+    FIELD(6, FT_LIST, struct security_group, vpcs, NULL, .sub = &association_desc),
     FIELD(5, FT_LIST, struct security_group, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc security_group_desc =

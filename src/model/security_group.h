@@ -18,8 +18,20 @@ struct sg_rule {
     char *prefix_list_id;
     char *group_id;
     int64_t group_owner; /* account of group_id */
+    /* Where the group is of another VPC, and the peering connection by which the rule may name it.
+     * The rule is stale, and matches nothing, when either is gone. NULL: a group of the same VPC.
+     */
+    char *group_vpc;
+    char *peering_id;
     char *description;
     struct list tags;
+    struct blob unknown;
+};
+
+/* Another VPC of the same account, whose interfaces may have the group too. */
+struct sg_association {
+    char *vpc_id;
+    bool stuck; /* it was to end, but interfaces have the group ("disassociation-failed") */
     struct blob unknown;
 };
 
@@ -29,6 +41,7 @@ struct security_group {
     char *description;
     char *vpc_id;
     struct list rules; /* struct sg_rule */
+    struct list vpcs;  /* struct sg_association: VPCs besides its own */
     struct list tags;
     struct blob unknown;
 };
@@ -39,6 +52,8 @@ enum {
     SG_BY_RULE = 4 * 256 + 1,
     SG_BY_PREFIX_LIST = 4 * 256 + 7,
     SG_BY_REFERENCE = 4 * 256 + 8, /* groups whose rules name this group */
+    SG_BY_PEERING = 4 * 256 + 13,  /* groups whose rules name a group by this connection */
+    SG_BY_ASSOCIATION = 6 * 256 + 1,
 };
 
 #define SG_RULE_ANY (-1)
@@ -51,6 +66,9 @@ struct sg_rule_view {
     struct list tags; /* the rule's own, borrowed for filters */
 };
 extern const struct desc sg_rule_view_desc;
+
+/* True when interfaces in the VPC may have the group. */
+bool security_group_in_vpc(const struct security_group *g, const char *vpc_id);
 
 /* The protocol as EC2 writes it: "tcp", "udp", "icmp", "icmpv6", "-1", or the number. `out` holds
  * 16 bytes. */
