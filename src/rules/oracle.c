@@ -32,6 +32,14 @@
  *  - Answers go back to whoever asked from outside, the host or beyond, whatever the uplink carries
  *    otherwise.
  *
+ * An ICMP error belongs to a flow when it quotes one of its packets as that was delivered to
+ * whoever sends the error, and goes to that packet's sender. Then it goes where the flow's next
+ * packet in that direction would, by the flow's translation; the flow's tracking counts for it,
+ * since an ICMP error "is part of the tracked connection". Network ACLs are stateless: they are
+ * asked about the error itself ("Path MTU Discovery" in the VPC user guide wants a rule for ICMP
+ * type 3 code 4). The source check, too: a router on the way may report. An error of a flow that
+ * would end elsewhere now is one like any other, and so is whatever quotes nothing known.
+ *
  * An interface exists for packets while it is attached to an instance of this host. The address of
  * another one is nobody's.
  */
@@ -102,11 +110,18 @@ static enum drop_reason check_sender(struct way *w) {
     if (within_any(&w->p->dst, services))
         return hop(w, 3, "link-local services", ip_format(&w->p->dst, text), DROP_LINK_LOCAL);
     w->own = has_private(from, &w->p->src);
+    if (w->self != w->p && !has_private(from, &w->self->src) &&
+        (from->source_dest_check || within_any(&w->self->src, link_local)))
+        return hop(w, 4, "source check", ip_format(&w->self->src, text), DROP_SPOOFED_ADDRESS);
     if (w->own)
         return hop(w, 4, "source check", "own address", DROP_NONE);
     if (from->source_dest_check || within_any(&w->p->src, link_local))
         return hop(w, 4, "source check", ip_format(&w->p->src, text), DROP_SPOOFED_ADDRESS);
     return hop(w, 4, "source check", "SourceDestCheck is off", DROP_NONE);
+}
+
+const struct ip *source_now(const struct way *w) {
+    return ip_equal(&w->src, &w->p->src) ? &w->self->src : &w->src;
 }
 
 /* The groups at the packet's sender, or at its receiver: for a reply, as the flow began there. */
@@ -138,7 +153,7 @@ static enum drop_reason arrive(struct way *w) {
     bool ok;
 
     if (w->crosses) {
-        ok = oracle_acl(w->ix, w->to, false, w->p, &w->src, by);
+        ok = oracle_acl(w->ix, w->to, false, w->self, source_now(w), by);
         r = hop(w, 9, "network ACL of the receiver's subnet, ingress", by,
                 ok ? DROP_NONE : DROP_ACL_INGRESS);
     }
@@ -157,7 +172,7 @@ static enum drop_reason arrive(struct way *w) {
 
 /* By the uplink: to a public address, from anything that is not ours. */
 static enum drop_reason enter(struct way *w) {
-    const struct ip *src = &w->p->src;
+    const struct ip *src = &w->self->src;
     char text[IP_TEXT];
     struct ip private_ip;
 
@@ -191,8 +206,13 @@ static bool goes_elsewhere(const struct way *w) {
 static enum drop_reason judge(struct way *w);
 
 static enum drop_reason first_of_another(struct way *w) {
-    struct way again = {
-        .ix = w->ix, .host = w->host, .p = w->p, .v = w->v, .src = w->p->src, .dst = w->p->dst};
+    struct way again = {.ix = w->ix,
+                        .host = w->host,
+                        .p = w->self,
+                        .self = w->self,
+                        .v = w->v,
+                        .src = w->self->src,
+                        .dst = w->self->dst};
     enum drop_reason r;
 
     *w->v = (struct oracle_verdict){.anew = true};
@@ -202,7 +222,7 @@ static enum drop_reason first_of_another(struct way *w) {
 }
 
 static enum drop_reason judge(struct way *w) {
-    enum drop_reason r = malformed(w->p);
+    enum drop_reason r = malformed(w->self);
 
     if (w->p->from && !is_here(w, w->p->from))
         return hop(w, 1, "the interface", w->p->from->o.id, DROP_NOT_READY);
@@ -223,7 +243,7 @@ static enum drop_reason judge(struct way *w) {
         return first_of_another(w);
     if (!r && w->to)
         r = arrive(w);
-    if (!r && w->internet && !(w->p->from && w->to) && w->p->length > INTERNET_MTU)
+    if (!r && w->internet && !(w->p->from && w->to) && w->self->length > INTERNET_MTU)
         return hop(w, 11, "MTU of the internet gateway", "1500", DROP_TOO_BIG);
     return r;
 }
@@ -237,7 +257,7 @@ static void judge_all(struct way *w, struct oracle_verdict *ret) {
         return;
     }
     ret->to = w->to;
-    ret->src = w->src;
+    ret->src = *source_now(w);
     ret->dst = w->dst;
 }
 
@@ -246,6 +266,7 @@ void oracle_judge(const struct index *ix, const struct oracle_host *host,
     struct way w = {.ix = ix,
                     .host = host ? host : &no_host,
                     .p = packet,
+                    .self = packet,
                     .v = ret,
                     .src = packet->src,
                     .dst = packet->dst};
@@ -259,6 +280,7 @@ void oracle_judge_later(const struct index *ix, const struct oracle_host *host,
     struct way w = {.ix = ix,
                     .host = host ? host : &no_host,
                     .p = packet,
+                    .self = packet,
                     .flow = flow,
                     .reply = reply,
                     .v = ret,
@@ -266,4 +288,70 @@ void oracle_judge_later(const struct index *ix, const struct oracle_host *host,
                     .dst = packet->dst};
 
     judge_all(&w, ret);
+}
+
+static bool is_query(const struct oracle_packet *p) {
+    return p->protocol == (p->src.family == IP_V4 ? ICMP : ICMPV6);
+}
+
+/* The packet that answers this one. A query's identifier is its answer's. */
+static struct oracle_packet answer_to(const struct oracle_packet *p) {
+    struct oracle_packet r = *p;
+
+    r.src = p->dst;
+    r.dst = p->src;
+    if (is_query(p)) {
+        r.icmp_type = p->icmp_type == 8 ? 0 : p->icmp_type == 13 ? 14 : 129;
+        return r;
+    }
+    r.sport = p->dport;
+    r.dport = p->sport;
+    return r;
+}
+
+/* Whether `quoted` is a packet of the flow as whoever sends the error got it, and the error goes to
+ * whoever that packet came from. */
+static bool quotes_flow(const struct oracle_flow *f, const struct oracle_packet *error,
+                        const struct oracle_packet *quoted, bool reply) {
+    struct oracle_packet got = f->first;
+
+    got.src = f->src;
+    got.dst = f->dst;
+    if (!reply)
+        got = answer_to(&f->first);
+    if (error->from != (reply ? f->to : f->first.from) || quoted->protocol != got.protocol ||
+        !ip_equal(&quoted->src, &got.src) || !ip_equal(&quoted->dst, &got.dst) ||
+        !ip_equal(&error->dst, &quoted->src))
+        return false;
+    if (is_query(&got))
+        return quoted->sport == got.sport && quoted->icmp_type == got.icmp_type &&
+               quoted->icmp_code == got.icmp_code;
+    if (got.protocol != TCP && got.protocol != UDP)
+        return true;
+    return quoted->sport == got.sport && quoted->dport == got.dport;
+}
+
+void oracle_judge_error(const struct index *ix, const struct oracle_host *host,
+                        const struct oracle_flow *flow, const struct oracle_packet *error,
+                        const struct oracle_packet *quoted, bool reply,
+                        struct oracle_verdict *ret) {
+    struct oracle_packet of = answer_to(quoted);
+    struct way w = {.ix = ix,
+                    .host = host ? host : &no_host,
+                    .p = &of,
+                    .self = error,
+                    .flow = flow,
+                    .reply = reply,
+                    .v = ret,
+                    .src = of.src,
+                    .dst = of.dst};
+
+    of.from = error->from;
+    memcpy(of.src_mac, error->src_mac, sizeof(of.src_mac));
+    if (quotes_flow(flow, error, quoted, reply)) {
+        judge_all(&w, ret);
+        return;
+    }
+    oracle_judge(ix, host, error, ret);
+    ret->anew = true;
 }

@@ -86,6 +86,15 @@ void oracle_judge_later(const struct index *ix, const struct oracle_host *host,
                         bool reply, struct oracle_verdict *ret);
 
 /*
+ * An ICMP error. `quoted` is the packet that it quotes, as the quotation has it (`sport` of a
+ * query: its identifier); `reply`: the error goes the way of the flow's replies. It passes with the
+ * flow if it belongs to it, and is a packet like any other (`ret->anew`) if not.
+ */
+void oracle_judge_error(const struct index *ix, const struct oracle_host *host,
+                        const struct oracle_flow *flow, const struct oracle_packet *error,
+                        const struct oracle_packet *quoted, bool reply, struct oracle_verdict *ret);
+
+/*
  * One interface's groups and a flow that begins in this direction as the interface sees it.
  * `peer` is the other end's address; `peer_eni` the interface of the same VPC that has it as a
  * private address and sends or receives it untranslated, or NULL: only then rules that name groups

@@ -20,7 +20,7 @@ static enum drop_reason egress_groups(struct way *w) {
 /* 6 */
 static enum drop_reason egress_acl(struct way *w) {
     char by[96];
-    bool ok = oracle_acl(w->ix, w->p->from, true, w->p, &w->p->dst, by);
+    bool ok = oracle_acl(w->ix, w->p->from, true, w->self, &w->p->dst, by);
 
     return hop(w, 6, "network ACL of the sender's subnet, egress", by,
                ok ? DROP_NONE : DROP_ACL_EGRESS);

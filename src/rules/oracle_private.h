@@ -20,6 +20,9 @@ struct way {
     const struct index *ix;
     const struct oracle_host *host;
     const struct oracle_packet *p;
+    /* What is asked of every single packet (source, ACLs) is asked of this: `p` itself, but for an
+     * ICMP error. That goes as a packet `p` of its flow would. */
+    const struct oracle_packet *self;
     const struct oracle_flow *flow; /* a later packet's; NULL: a first packet */
     bool reply;                     /* of that flow */
     struct oracle_verdict *v;
@@ -35,6 +38,9 @@ enum drop_reason hop(struct way *w, uint8_t step, const char *question, const ch
                      enum drop_reason reason);
 
 /* --- oracle.c --- */
+
+/* Where the packet itself comes from, after the translations so far. */
+const struct ip *source_now(const struct way *w);
 
 /* The groups at the packet's sender, or at its receiver: for a reply, as the flow began there. */
 bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,

@@ -26,6 +26,7 @@
 
 #include "base/cleanup.h"
 #include "packet.h"
+#include "quote.h"
 #include "rig.h"
 #include "rules/test_packet.h"
 
@@ -265,6 +266,45 @@ static bool next_packet(const struct world *w, struct life *l, bool reply,
 
 static unsigned later_turned, later_seen, later_dropped, later_anew, later_untracked;
 
+static unsigned errors_seen, errors_passed, errors_alone;
+
+/* An ICMP error about one of the flow's packets, or nearly so. */
+static void one_error(struct world *w, const struct oracle_host *host, struct life *l) {
+    bool reply = world_chance(w, 50);
+    struct oracle_packet error, quoted, back;
+    struct packet k, inside;
+    struct oracle_verdict v;
+    struct rig_outcome o;
+    const char *what = NULL;
+    size_t n;
+
+    if (!next_packet(w, l, true, &back) || !next_packet(w, l, false, &quoted))
+        return;
+    quote_random(w, &l->flow, &back, reply, &error, &quoted);
+    write_packet(&quoted, ACK, &inside);
+    n = quote_write(w, &error, &inside, &k);
+    oracle_judge_error(w->ix, host, &l->flow, &error, &quoted, reply, &v);
+    rig_send(&rig, error.from, k.data, k.len, &o);
+    if (v.accepted != o.accepted)
+        what = v.accepted ? "an ICMP error was dropped" : "an ICMP error was accepted";
+    else if (!v.accepted && o.reason != v.reason)
+        what = "reason of an ICMP error";
+    else if (v.accepted)
+        what = delivery_differs(&error, &v, &o, false);
+    if (!what && v.accepted && !v.anew)
+        what = quote_differs(&l->flow, &back, reply, o.frame, n);
+    if (what) {
+        printf("  the flow: tracking %d %d, the error goes %s, quotes:\n", l->flow.sender,
+               l->flow.receiver, reply ? "back" : "the same way");
+        packet_print(&l->flow.first);
+        packet_print(&quoted);
+        report(w, host, &error, &v, &o, what);
+    }
+    errors_seen++;
+    errors_passed += v.accepted && !v.anew;
+    errors_alone += v.anew;
+}
+
 /* One packet more; false: this flow's story is over. */
 static bool go_on(struct world *w, const struct oracle_host *host, struct life *l) {
     bool reply = world_chance(w, 50);
@@ -353,6 +393,8 @@ static void one_life(struct world *w, const struct oracle_host *host) {
                 world_mutate(w);
             rig_change(&rig, w);
         }
+        if (world_chance(w, 40))
+            one_error(w, host, &l);
         if (!go_on(w, host, &l))
             break;
     }
@@ -377,6 +419,8 @@ static void test_lives(void **state) {
     printf("%u worlds, %u flows: %u later packets, %u of them dropped, %u of another flow, %u of "
            "untracked flows, %u calls back\n",
            worlds, lives, later_seen, later_dropped, later_anew, later_untracked, later_turned);
+    printf("%u ICMP errors: %u passed with their flow, %u were of none\n", errors_seen,
+           errors_passed, errors_alone);
     assert_int_equal(differences, 0);
 }
 
