@@ -20,6 +20,8 @@ extern const struct actions address_actions;
 extern const struct actions dhcp_options_actions;
 extern const struct actions eni_address_actions;
 extern const struct actions eni_attachment_actions;
+extern const struct actions eni_permission_actions;
+extern const struct actions eni_trunk_actions;
 extern const struct actions fact_actions;
 extern const struct actions iam_actions;
 extern const struct actions image_actions;
@@ -116,16 +118,24 @@ const struct security_group *security_group_named(struct call *c, const char *na
 int sgset_take(struct call *c, const struct vpc *v, const struct list *groups, int64_t *ret_number);
 void sgset_drop(struct call *c, const char *vpc_id, int64_t number);
 
-/* network_interface.c */
+/* eni.c */
 struct eni_wish { /* what a new interface shall be */
     const struct subnet *subnet;
     const char *description;
+    const char *interface_type;   /* NULL: "interface" */
     const struct list *groups;    /* ids; empty: the VPC's default group */
     const struct ip *primary;     /* NULL or absent: any free address */
     const struct list *secondary; /* struct private_ip_param, or NULL */
     int64_t secondary_count;
+    const struct list *prefixes; /* struct prefix_param, or NULL */
+    int64_t prefix_count;
     const struct list *addresses6; /* struct ipv6_param, or NULL */
     int64_t addresses6_count;      /* -1: as the subnet says */
+    const struct list *prefixes6;  /* struct prefix_param, or NULL */
+    int64_t prefix6_count;
+    bool primary6; /* the first IPv6 address never changes */
+    struct eni_tracking tracking;
+    bool requester_managed;
     const struct list *tag_specifications;
 };
 struct private_ip_param {
@@ -134,8 +144,13 @@ struct private_ip_param {
 };
 struct ipv6_param {
     struct ip ip;
+    uint8_t primary; /* enum tri */
 };
-extern const struct desc private_ip_param_desc, ipv6_param_desc;
+struct prefix_param {
+    struct cidr cidr;
+};
+extern const struct desc private_ip_param_desc, ipv6_param_desc, prefix4_param_desc,
+    prefix6_param_desc;
 /* A new interface, visible and with its claims; NULL with the call's error set. To change it,
  * txn_edit it. */
 const struct network_interface *eni_create(struct call *c, const struct eni_wish *wish);
@@ -162,5 +177,7 @@ struct instance_type {
 const struct instance_type *instance_type_find(const char *name);
 /* IPv6 addresses of an interface; 0: the type has no IPv6. */
 int64_t instance_type_ipv6(const struct instance_type *t);
+/* Of the Nitro System: interfaces may have prefixes. */
+bool instance_type_nitro(const struct instance_type *t);
 
 #endif

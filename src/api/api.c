@@ -32,6 +32,8 @@ static const struct actions *const families[] = {
     &dhcp_options_actions,
     &eni_address_actions,
     &eni_attachment_actions,
+    &eni_permission_actions,
+    &eni_trunk_actions,
     &fact_actions,
     &image_actions,
     &instance_actions,

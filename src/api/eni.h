@@ -10,17 +10,21 @@
  * txn_edit and puts afterwards.
  */
 
-/* One more private address: `wanted`, or, when that is NULL, a free one. */
-int eni_add_ipv4(struct call *c, struct network_interface *eni, const struct subnet *s,
-                 const struct ip *wanted);
-int eni_add_ipv6(struct call *c, struct network_interface *eni, const struct subnet *s,
-                 const struct ip *wanted);
-/* Takes address number i away, and whatever public address stands for it. */
-void eni_cut_ipv4(struct call *c, struct network_interface *eni, uint32_t i);
-void eni_cut_ipv6(struct call *c, struct network_interface *eni, uint32_t i);
-
-/* Whether an interface may have so many addresses; `type` NULL: it is not attached. */
-int eni_check_counts(struct call *c, const struct instance_type *type, int64_t ipv4, int64_t ipv6);
+/* eni_claim.c */
+/* One more private address of a family: `wanted`, or, when that is NULL, a free one. */
+int eni_add_address(struct call *c, struct network_interface *eni, const struct subnet *s,
+                    uint8_t family, const struct ip *wanted);
+/* The same for a prefix, /28 or /80. */
+int eni_add_prefix(struct call *c, struct network_interface *eni, const struct subnet *s,
+                   uint8_t family, const struct cidr *wanted);
+/* Takes address or prefix number i away, and whatever public address stands for it. */
+void eni_cut_address(struct call *c, struct network_interface *eni, uint8_t family, uint32_t i);
+void eni_cut_prefix(struct call *c, struct network_interface *eni, uint8_t family, uint32_t i);
+/* Id of the interface that has the address, by itself or (IPv4) within a prefix; NULL: nobody. */
+const char *eni_ip_owner(struct call *c, const char *subnet_id, const struct ip *ip);
+/* Whether an interface may have the addresses and prefixes it has; `type` NULL: not attached. */
+int eni_check_counts(struct call *c, const struct instance_type *type,
+                     const struct network_interface *eni);
 /* The type of the instance that has the interface, or NULL. */
 const struct instance_type *eni_instance_type(struct call *c, const struct network_interface *eni);
 
@@ -35,6 +39,9 @@ int eni_attach(struct call *c, const struct network_interface *eni,
 /* Takes it off its instance; public addresses that were given at launch go. */
 int eni_detach(struct call *c, const struct network_interface *eni);
 
+/* eni_permission.c: all that was granted on an interface. */
+void eni_permissions_drop(struct call *c, const char *eni_id);
+
 /* public_ip.c */
 bool public_ip_usable(const struct cidr *pool, const struct ip *ip);
 /* Takes this address; false when somebody has it. */
@@ -47,22 +54,43 @@ void public_ip_drop(struct call *c, struct eni_address *a);
 /* A public address for the primary private one, as subnets and RunInstances give them. */
 int public_ip_auto(struct call *c, struct network_interface *eni);
 
-/* The parameters that describe private addresses, in several actions. */
+/* eni_params.c: the parameters that describe an interface, in several actions. */
 struct eni_addresses_param {
     struct ip primary;
     struct list secondary; /* struct private_ip_param */
     struct optint secondary_count;
+    struct list prefixes; /* struct prefix_param */
+    struct optint prefix_count;
     struct list addresses6; /* struct ipv6_param */
     struct optint addresses6_count;
+    struct list prefixes6; /* struct prefix_param */
+    struct optint prefix6_count;
+    struct eni_tracking_param {
+        struct optint tcp_established, udp_stream, udp;
+    } tracking;
 };
+extern const struct desc eni_tracking_param_desc;
+#define ENI_COUNT(s_, m_, wire_) FIELD(0, FT_OPTINT, s_, m_, wire_, .min = 0, .max = 255)
 #define ENI_ADDRESSES_PARAM(s_, m_)                                                                \
     FIELD(0, FT_IP, s_, m_.primary, "PrivateIpAddress"),                                           \
         FIELD(0, FT_LIST, s_, m_.secondary, "PrivateIpAddresses", .sub = &private_ip_param_desc),  \
-        FIELD(0, FT_OPTINT, s_, m_.secondary_count, "SecondaryPrivateIpAddressCount", .min = 0,    \
-              .max = 255),                                                                         \
+        ENI_COUNT(s_, m_.secondary_count, "SecondaryPrivateIpAddressCount"),                       \
+        FIELD(0, FT_LIST, s_, m_.prefixes, "Ipv4Prefix", .sub = &prefix4_param_desc),              \
+        ENI_COUNT(s_, m_.prefix_count, "Ipv4PrefixCount"),                                         \
         FIELD(0, FT_LIST, s_, m_.addresses6, "Ipv6Addresses", .sub = &ipv6_param_desc),            \
-        FIELD(0, FT_OPTINT, s_, m_.addresses6_count, "Ipv6AddressCount", .min = 0, .max = 255)
+        ENI_COUNT(s_, m_.addresses6_count, "Ipv6AddressCount"),                                    \
+        FIELD(0, FT_LIST, s_, m_.prefixes6, "Ipv6Prefix", .sub = &prefix6_param_desc),             \
+        ENI_COUNT(s_, m_.prefix6_count, "Ipv6PrefixCount"), ENI_TRACKING_PARAM(s_, m_.tracking)
+#define ENI_TRACKING_PARAM(s_, m_)                                                                 \
+    FIELD(0, FT_STRUCT, s_, m_, "ConnectionTrackingSpecification", .sub = &eni_tracking_param_desc)
 /* Checks their combination and puts them into the wish. */
 int eni_wish_addresses(struct call *c, const struct eni_addresses_param *p, struct eni_wish *wish);
+/* Takes over the timeouts that are given. */
+void eni_set_tracking(const struct eni_tracking_param *p, struct eni_tracking *t);
+bool eni_tracking_given(const struct eni_tracking_param *p);
+/* The one kind of interface that people can make; others are refused by name. */
+int eni_check_type(struct call *c, const char *interface_type);
+/* Marks the first IPv6 address as the primary one. */
+int eni_make_primary6(struct call *c, struct network_interface *eni);
 
 #endif

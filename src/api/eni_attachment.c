@@ -31,7 +31,7 @@ int eni_attach(struct call *c, const struct network_interface *eni,
     if (type && count > type->enis)
         return call_error(c, "AttachmentLimitExceeded",
                           "Interface count %u exceeds the limit for %s", count, type->name);
-    if (eni_check_counts(c, type, eni->addresses.n, eni->addresses6.n) < 0)
+    if (eni_check_counts(c, type, eni) < 0)
         return -1;
     copy = txn_edit(c->txn, eni);
     if (!copy)

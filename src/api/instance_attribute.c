@@ -216,7 +216,7 @@ static int modify_stopped(struct call *c, const struct modify_instance *m, struc
             const struct network_interface *eni = cur.obj;
 
             count++;
-            if (eni_check_counts(c, type, eni->addresses.n, eni->addresses6.n) < 0)
+            if (eni_check_counts(c, type, eni) < 0)
                 return -1;
         }
         if (count > type->enis)

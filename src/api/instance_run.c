@@ -26,6 +26,7 @@ struct interface_param {
     struct list groups;
     struct eni_addresses_param addresses;
     uint8_t public_ip, delete_on_termination;
+    uint8_t primary_ipv6;
     char *type;
     int64_t card;
 };
@@ -38,6 +39,7 @@ static const struct field interface_fields[] = {
     ENI_ADDRESSES_PARAM(struct interface_param, addresses),
     FIELD(0, FT_TRI, struct interface_param, public_ip, "AssociatePublicIpAddress"),
     FIELD(0, FT_TRI, struct interface_param, delete_on_termination, "DeleteOnTermination"),
+    FIELD(0, FT_TRI, struct interface_param, primary_ipv6, "PrimaryIpv6"),
     FIELD(0, FT_STR, struct interface_param, type, "InterfaceType"),
     FIELD(0, FT_INT, struct interface_param, card, "NetworkCardIndex", .min = 0, .max = 255),
 };
@@ -52,6 +54,7 @@ struct run_instances {
     struct ip private_ip;
     struct list addresses6;
     struct optint addresses6_count;
+    uint8_t primary_ipv6;
     struct list interfaces;
     char *zone, *tenancy;
     char *key_name;
@@ -76,6 +79,7 @@ static const struct field run_instances_fields[] = {
     FIELD(0, FT_LIST, struct run_instances, addresses6, "Ipv6Address", .sub = &ipv6_param_desc),
     FIELD(0, FT_OPTINT, struct run_instances, addresses6_count, "Ipv6AddressCount", .min = 0,
           .max = 255),
+    FIELD(0, FT_TRI, struct run_instances, primary_ipv6, "EnablePrimaryIpv6"),
     FIELD(0, FT_LIST, struct run_instances, interfaces, "NetworkInterface", .sub = &interface_desc),
     FIELD(0, FT_STR, struct run_instances, zone, "Placement.AvailabilityZone"),
     FIELD(0, FT_STR, struct run_instances, tenancy, "Placement.Tenancy"),
@@ -205,7 +209,8 @@ static const struct subnet *find_subnet(struct call *c, const struct run_instanc
 static int judge_existing(struct call *c, const struct run_instances *p,
                           const struct interface_param *ip, struct launch_interface *li) {
     if (ip->subnet_id || ip->groups.n || ip->addresses.primary.family ||
-        ip->addresses.secondary.n || ip->addresses.addresses6.n || ip->public_ip)
+        ip->addresses.secondary.n || ip->addresses.prefixes.n || ip->addresses.addresses6.n ||
+        ip->addresses.prefixes6.n || ip->public_ip)
         return call_error(c, "InvalidParameterCombination",
                           "A network interface that exists may not be specified together with a "
                           "subnet, groups or addresses.");
@@ -227,10 +232,12 @@ static int judge_new(struct call *c, const struct run_instances *p,
     li->wish = (struct eni_wish){.subnet = s,
                                  .description = ip->description,
                                  .groups = &ip->groups,
+                                 .primary6 = ip->primary_ipv6 == TRI_TRUE,
                                  .tag_specifications = &p->tag_specifications};
     if (eni_wish_addresses(c, &ip->addresses, &li->wish) < 0)
         return -1;
-    if (p->max > 1 && (li->wish.primary || ip->addresses.secondary.n || ip->addresses.addresses6.n))
+    if (p->max > 1 && (li->wish.primary || ip->addresses.secondary.n || ip->addresses.prefixes.n ||
+                       ip->addresses.addresses6.n || ip->addresses.prefixes6.n))
         return call_error(c, "InvalidParameterCombination",
                           "A private address may only be specified for one instance.");
     /* A public address is given to a single new interface only (EC2 user guide, "Assign a public
@@ -249,11 +256,8 @@ static int judge_interface(struct call *c, const struct run_instances *p,
                            const struct interface_param *ip, struct launch *l, bool only) {
     struct launch_interface *li = &l->interfaces[l->n_interfaces];
 
-    if (ip->type && strcmp(ip->type, "interface") != 0)
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter interfaceType is invalid. Only 'interface' "
-                          "is offered.",
-                          ip->type);
+    if (eni_check_type(c, ip->type) < 0)
+        return -1;
     if (ip->card)
         return call_error(c, "InvalidParameterValue",
                           "Value (%lld) for parameter networkCardIndex is invalid. There is one "
@@ -312,6 +316,7 @@ static int judge_instance_params(struct call *c, const struct run_instances *p, 
         .addresses = {.primary = p->private_ip,
                       .addresses6 = p->addresses6,
                       .addresses6_count = p->addresses6_count},
+        .primary_ipv6 = p->primary_ipv6,
     };
     struct launch_interface *li = &l->interfaces[0];
 
@@ -334,7 +339,7 @@ static int judge_instance_params(struct call *c, const struct run_instances *p, 
     /* What pointed into `ip` shall point into what lives on. */
     li->wish.groups = groups;
     li->wish.primary = p->private_ip.family ? &p->private_ip : NULL;
-    li->wish.secondary = NULL;
+    li->wish.secondary = li->wish.prefixes = li->wish.prefixes6 = NULL;
     li->wish.addresses6 = &p->addresses6;
     return 0;
 }
@@ -381,8 +386,10 @@ static int64_t writes_of(const struct launch *l) {
     for (size_t i = 0; i < l->n_interfaces; i++) {
         const struct eni_wish *w = &l->interfaces[i].wish;
 
-        /* The interface, its MAC, its addresses, its public one. */
+        /* The interface, its MAC, its addresses, its public one, those of its prefixes. */
         n += 3 + w->secondary_count + (w->secondary ? w->secondary->n : 0) + 1;
+        n += (w->prefix_count + (w->prefixes ? w->prefixes->n : 0)) << (32 - ENI_PREFIX4_LEN);
+        n += w->prefix6_count + (w->prefixes6 ? w->prefixes6->n : 0);
         n += (w->addresses6 ? w->addresses6->n : 0) +
              (w->addresses6_count > 0 ? w->addresses6_count : 1);
     }
@@ -422,7 +429,8 @@ static int judge_count(struct call *c, const struct run_instances *p, const stru
     count = count < fit ? count : fit;
     for (size_t i = 0; i < l->n_interfaces && count > p->min; i++) {
         const struct launch_interface *li = &l->interfaces[i];
-        int64_t each = 1 + li->wish.secondary_count;
+        int64_t each =
+            1 + li->wish.secondary_count + (li->wish.prefix_count << (32 - ENI_PREFIX4_LEN));
 
         if (li->existing)
             continue;

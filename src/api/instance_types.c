@@ -38,6 +38,10 @@ int64_t instance_type_ipv6(const struct instance_type *t) {
     return has_ipv6(t) ? t->ips : 0;
 }
 
+bool instance_type_nitro(const struct instance_type *t) {
+    return !t->hypervisor || strcmp(t->hypervisor, "nitro") == 0; /* bare metal has none */
+}
+
 static bool get_name(const struct look *look, const void *obj, struct buf *out) {
     buf_adds(out, ((const struct instance_type *)obj)->name);
     return true;

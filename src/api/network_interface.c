@@ -13,6 +13,7 @@ struct create_eni {
     struct list groups;
     char *interface_type;
     struct eni_addresses_param addresses;
+    uint8_t primary_ipv6;
     struct list tag_specifications;
 };
 static const struct field create_eni_fields[] = {
@@ -21,6 +22,7 @@ static const struct field create_eni_fields[] = {
     FIELD(0, FT_STRS, struct create_eni, groups, "SecurityGroupId"),
     FIELD(0, FT_STR, struct create_eni, interface_type, "InterfaceType"),
     ENI_ADDRESSES_PARAM(struct create_eni, addresses),
+    FIELD(0, FT_TRI, struct create_eni, primary_ipv6, "EnablePrimaryIpv6"),
     TAG_SPECIFICATIONS(struct create_eni),
 };
 static const struct desc create_eni_desc =
@@ -34,16 +36,13 @@ static int create_network_interface(struct call *c, const void *params) {
     struct eni_wish wish = {.subnet = s,
                             .description = p->description,
                             .groups = &p->groups,
+                            .primary6 = p->primary_ipv6 == TRI_TRUE,
                             .tag_specifications = &p->tag_specifications};
 
     if (!s)
         return -1;
-    if (p->interface_type && strcmp(p->interface_type, "interface") != 0)
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter interfaceType is invalid. Only 'interface' "
-                          "is offered.",
-                          p->interface_type);
-    if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0 ||
+    if (eni_check_type(c, p->interface_type) < 0 ||
+        call_tags_check(c, &p->tag_specifications, taggable, 1) < 0 ||
         eni_wish_addresses(c, &p->addresses, &wish) < 0)
         return -1;
     eni = eni_create(c, &wish);
@@ -74,6 +73,7 @@ static int delete_network_interface(struct call *c, const void *params) {
     if (eni->instance_id)
         return call_error(c, "InvalidNetworkInterface.InUse",
                           "Network interface '%s' is currently in use.", p->id);
+    eni_permissions_drop(c, p->id);
     if (eni_delete(c, eni) < 0)
         return -1;
     return call_return_true(c);
@@ -126,6 +126,8 @@ static int describe_network_interface_attribute(struct call *c, const void *para
         xml_close(&c->xml, "sourceDestCheck");
     } else if (strcmp(p->attribute, "groupSet") == 0 || strcmp(p->attribute, "attachment") == 0) {
         emit_element(c, eni, p->attribute);
+    } else if (strcmp(p->attribute, "associatePublicIpAddress") == 0) {
+        xml_bool(&c->xml, "associatePublicIpAddress", eni->auto_public);
     } else {
         return call_error(c, "InvalidParameterValue",
                           "Value (%.64s) for parameter attribute is invalid. Unknown attribute.",
@@ -141,6 +143,9 @@ struct modify_eni {
     uint8_t source_dest_check;
     char *attachment_id;
     uint8_t delete_on_termination;
+    uint8_t primary_ipv6, public_ip;
+    uint8_t srd, srd_udp;
+    struct eni_tracking_param tracking;
 };
 static const struct field modify_eni_fields[] = {
     FIELD(0, FT_STR, struct modify_eni, id, "NetworkInterfaceId", .flags = FF_REQUIRED),
@@ -149,6 +154,12 @@ static const struct field modify_eni_fields[] = {
     FIELD(0, FT_TRI, struct modify_eni, source_dest_check, "SourceDestCheck.Value"),
     FIELD(0, FT_STR, struct modify_eni, attachment_id, "Attachment.AttachmentId"),
     FIELD(0, FT_TRI, struct modify_eni, delete_on_termination, "Attachment.DeleteOnTermination"),
+    FIELD(0, FT_TRI, struct modify_eni, primary_ipv6, "EnablePrimaryIpv6"),
+    FIELD(0, FT_TRI, struct modify_eni, public_ip, "AssociatePublicIpAddress"),
+    FIELD(0, FT_TRI, struct modify_eni, srd, "EnaSrdSpecification.EnaSrdEnabled"),
+    FIELD(0, FT_TRI, struct modify_eni, srd_udp,
+          "EnaSrdSpecification.EnaSrdUdpSpecification.EnaSrdUdpEnabled"),
+    ENI_TRACKING_PARAM(struct modify_eni, tracking),
 };
 static const struct desc modify_eni_desc =
     DESC("ModifyNetworkInterfaceAttribute", struct modify_eni, modify_eni_fields);
@@ -166,11 +177,58 @@ static int modify_attachment(struct call *c, const struct modify_eni *p,
     return 0;
 }
 
+static int modify_primary_ipv6(struct call *c, const struct modify_eni *p,
+                               struct network_interface *eni) {
+    const struct eni_address *first =
+        eni->addresses6.n ? list_at(eni->addresses6, struct eni_address, 0) : NULL;
+
+    if (p->primary_ipv6 == TRI_TRUE)
+        return eni_make_primary6(c, eni);
+    if (first && first->primary)
+        return call_error(c, "InvalidParameterCombination",
+                          "A primary IPv6 address cannot be disabled once it is enabled.");
+    return 0;
+}
+
+/* The primary interface of an instance that is there gets or loses its public address at once. */
+static int modify_public_ip(struct call *c, const struct modify_eni *p,
+                            struct network_interface *eni) {
+    struct eni_address *primary = list_at(eni->addresses, struct eni_address, 0);
+
+    eni->auto_public = p->public_ip == TRI_TRUE;
+    if (!eni->auto_public) {
+        if (!primary->allocation_id)
+            public_ip_drop(c, primary);
+        return 0;
+    }
+    return eni->instance_id && eni->device_index == 0 ? public_ip_auto(c, eni) : 0;
+}
+
+static int modify_eni(struct call *c, const struct modify_eni *p, bool attachment,
+                      struct network_interface *eni) {
+    if (p->description)
+        obj_set(&eni->o, &eni->description, p->description);
+    if (p->source_dest_check)
+        eni->source_dest_check = p->source_dest_check == TRI_TRUE;
+    eni_set_tracking(&p->tracking, &eni->tracking);
+    if (p->srd == TRI_TRUE || p->srd_udp == TRI_TRUE)
+        return call_error(c, "UnsupportedOperation", "ENA Express is not offered.");
+    if (p->groups.n && eni_set_groups(c, eni, &p->groups) < 0)
+        return -1;
+    if (attachment && modify_attachment(c, p, eni) < 0)
+        return -1;
+    if (p->primary_ipv6 && modify_primary_ipv6(c, p, eni) < 0)
+        return -1;
+    return p->public_ip ? modify_public_ip(c, p, eni) : 0;
+}
+
 static int modify_network_interface_attribute(struct call *c, const void *params) {
     const struct modify_eni *p = params;
     const struct network_interface *have = call_get(c, KIND_NETWORK_INTERFACE, p->id);
     bool attachment = p->attachment_id || p->delete_on_termination;
-    int given = !!p->description + !!p->groups.n + !!p->source_dest_check + attachment;
+    int given = !!p->description + !!p->groups.n + !!p->source_dest_check + attachment +
+                !!p->primary_ipv6 + !!p->public_ip + (p->srd || p->srd_udp) +
+                eni_tracking_given(&p->tracking);
     struct network_interface *eni;
 
     if (!have)
@@ -182,14 +240,36 @@ static int modify_network_interface_attribute(struct call *c, const void *params
     eni = txn_edit(c->txn, have);
     if (!eni)
         return call_no_memory(c);
-    if (p->description)
-        obj_set(&eni->o, &eni->description, p->description);
-    if (p->source_dest_check)
-        eni->source_dest_check = p->source_dest_check == TRI_TRUE;
-    if (p->groups.n && eni_set_groups(c, eni, &p->groups) < 0)
+    if (modify_eni(c, p, attachment, eni) < 0)
         return -1;
-    if (attachment && modify_attachment(c, p, eni) < 0)
+    txn_put(c->txn, eni);
+    return call_return_true(c);
+}
+
+struct reset_eni {
+    char *id;
+    char *source_dest_check; /* whatever it says: there is one attribute to reset */
+};
+static const struct field reset_eni_fields[] = {
+    FIELD(0, FT_STR, struct reset_eni, id, "NetworkInterfaceId", .flags = FF_REQUIRED),
+    FIELD(0, FT_STR, struct reset_eni, source_dest_check, "SourceDestCheck"),
+};
+static const struct desc reset_eni_desc =
+    DESC("ResetNetworkInterfaceAttribute", struct reset_eni, reset_eni_fields);
+
+static int reset_network_interface_attribute(struct call *c, const void *params) {
+    const struct reset_eni *p = params;
+    const struct network_interface *have = call_get(c, KIND_NETWORK_INTERFACE, p->id);
+    struct network_interface *eni;
+
+    if (!have)
         return -1;
+    if (!p->source_dest_check)
+        return call_error(c, "MissingParameter", "The request must contain the attribute to reset");
+    eni = txn_edit(c->txn, have);
+    if (!eni)
+        return call_no_memory(c);
+    eni->source_dest_check = true;
     txn_put(c->txn, eni);
     return call_return_true(c);
 }
@@ -202,5 +282,6 @@ static const struct action rows[] = {
     {"DescribeNetworkInterfaces", &describe_enis_params, describe_network_interfaces, ACT_FILTERS,
      "networkInterfaceSet"},
     {"ModifyNetworkInterfaceAttribute", &modify_eni_desc, modify_network_interface_attribute},
+    {"ResetNetworkInterfaceAttribute", &reset_eni_desc, reset_network_interface_attribute},
 };
 ACTIONS(network_interface_actions, rows);

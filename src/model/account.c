@@ -2,6 +2,7 @@
 #include "model/account.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct field account_fields[] = {
     FIELD(1, FT_STR, struct account, name, NULL),
@@ -40,4 +41,8 @@ const struct desc sgset_desc = DESC_STORED("sgset", struct sgset, sgset_fields);
 char *sgset_id(const char *vpc_id, int64_t number, char *out) {
     snprintf(out, ID_MAX + 1, "%s/%05lld", vpc_id, (long long)number);
     return out;
+}
+
+bool account_id_valid(const char *id) {
+    return strlen(id) == 12 && strspn(id, "0123456789") == 12 && strspn(id, "0") != 12;
 }

@@ -63,6 +63,9 @@ enum {
     SGSET_BY_GROUP = 3,
 };
 
+/* 12 digits, not all zero. */
+bool account_id_valid(const char *id);
+
 extern const struct desc account_desc, access_key_desc, claim_desc, token_desc, sgset_desc;
 
 #endif

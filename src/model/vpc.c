@@ -132,7 +132,9 @@ uint64_t subnet_free(const struct index *ix, const struct subnet *s) {
     struct cursor c;
 
     index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_SUBNET, s->o.id) {
-        all -= ((const struct network_interface *)c.obj)->addresses.n;
+        const struct network_interface *eni = c.obj;
+
+        all -= eni->addresses.n + (eni->prefixes.n << (32 - ENI_PREFIX4_LEN));
     }
     return all;
 }

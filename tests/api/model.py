@@ -14,7 +14,7 @@ NEWER = {
     "securityGroupArn", "securityGroupRuleArn",
     "ipSource", "ipv6AddressAttribute",  # of an IPv6 block
     "groupId",  # DeleteSecurityGroup answers with it
-    "connectionTrackingConfiguration", "isPrimaryIpv6",  # of an interface
+    "connectionTrackingConfiguration", "isPrimaryIpv6", "associatePublicIpAddress",  # of an interface
 }
 
 

@@ -16,11 +16,19 @@ DUMP = json.loads(subprocess.run([os.path.join(BUILD, "vpcd"), "--dump-api"], st
                                  check=True).stdout)
 SERVICE = model.service()
 
+TRACKING = ["ConnectionTrackingSpecification." + name
+            for name in ("TcpEstablishedTimeout", "UdpStreamTimeout", "UdpTimeout")]
+
 # Of EC2's, but newer than Debian's botocore.
 NEWER = {
     "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
     "DescribeImages": {"IncludeDisabled"},
+    "CreateNetworkInterface": {"EnablePrimaryIpv6", "Ipv6Addresses.N.IsPrimaryIpv6", *TRACKING},
+    "ModifyNetworkInterfaceAttribute": {"EnablePrimaryIpv6", "AssociatePublicIpAddress", *TRACKING},
+    "RunInstances": {"EnablePrimaryIpv6", "Ipv6Address.N.IsPrimaryIpv6", "NetworkInterface.N.PrimaryIpv6",
+                     "NetworkInterface.N.Ipv6Addresses.N.IsPrimaryIpv6",
+                     *("NetworkInterface.N." + name for name in TRACKING)},
 }
 # One table serves two actions, and only the other one has this on EC2.
 SHARED_TABLE = {
