@@ -5,11 +5,14 @@
 #include "model/address.h"
 #include "model/eni_permission.h"
 #include "model/flow_log.h"
+#include "model/gateway.h"
 #include "model/instance.h"
 #include "model/key_pair.h"
+#include "model/nat_gateway.h"
 #include "model/network_acl.h"
 #include "model/network_interface.h"
 #include "model/object.h"
+#include "model/peering.h"
 #include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
@@ -143,6 +146,45 @@ static const struct kind_info kinds[] = {
                                .not_found = "InvalidAllocationID.NotFound",
                                .malformed = "InvalidAllocationID.NotFound",
                                .desc = &address_transfer_desc},
+    [KIND_EGRESS_ONLY_GATEWAY] = {.name = "egress-only-internet-gateway",
+                                  .prefix = "eigw-",
+                                  .resource_type = "egress-only-internet-gateway",
+                                  .not_found = "InvalidGatewayID.NotFound",
+                                  .malformed = "InvalidEgressOnlyInternetGatewayId.Malformed",
+                                  .desc = &egress_only_gateway_desc,
+                                  .tags = TAGGED(egress_only_gateway),
+                                  .on_stream = true},
+    [KIND_NAT_GATEWAY] = {.name = "natgateway",
+                          .prefix = "nat-",
+                          .resource_type = "natgateway",
+                          .not_found = "NatGatewayNotFound",
+                          .malformed = "NatGatewayMalformed",
+                          .desc = &nat_gateway_desc,
+                          .tags = TAGGED(nat_gateway),
+                          .on_stream = true},
+    [KIND_PEERING] = {.name = "vpc-peering-connection",
+                      .prefix = "pcx-",
+                      .resource_type = "vpc-peering-connection",
+                      .not_found = "InvalidVpcPeeringConnectionID.NotFound",
+                      .malformed = "InvalidVpcPeeringConnectionId.Malformed",
+                      .desc = &peering_desc,
+                      .tags = TAGGED(peering),
+                      .on_stream = true},
+    [KIND_VPN_GATEWAY] = {.name = "vpn-gateway",
+                          .prefix = "vgw-",
+                          .resource_type = "vpn-gateway",
+                          .not_found = "InvalidVpnGatewayID.NotFound",
+                          .malformed = "InvalidVpnGatewayId.Malformed",
+                          .desc = &vpn_gateway_desc,
+                          .tags = TAGGED(vpn_gateway),
+                          .on_stream = true},
+    [KIND_CUSTOMER_GATEWAY] = {.name = "customer-gateway",
+                               .prefix = "cgw-",
+                               .resource_type = "customer-gateway",
+                               .not_found = "InvalidCustomerGatewayID.NotFound",
+                               .malformed = "InvalidCustomerGatewayId.Malformed",
+                               .desc = &customer_gateway_desc,
+                               .tags = TAGGED(customer_gateway)},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 

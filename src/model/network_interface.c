@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "model/index.h"
 #include "model/regions.h"
 #include "model/security_group.h"
@@ -141,14 +142,28 @@ static void emit_attachment_fields(struct xml *x, const struct network_interface
     xml_bool(x, "deleteOnTermination", eni->delete_on_termination);
 }
 
+/* In use by an instance, or by a gateway, which is nobody's instance. */
+static bool attached(const struct network_interface *eni) {
+    return eni->instance_id || eni->requester_managed;
+}
+
+static bool get_attachment_owner(const struct look *look, const void *obj, struct buf *out) {
+    if (((const struct network_interface *)obj)->requester_managed)
+        buf_adds(out, "amazon-aws");
+    else
+        get_owner_id(look, obj, out);
+    return attached(obj);
+}
+
 static void emit_attachment(struct xml *x, const struct look *look, const void *obj) {
     const struct network_interface *eni = obj;
+    _buf_ struct buf owner = BUF_INIT;
 
-    if (!eni->instance_id)
+    if (!get_attachment_owner(look, obj, &owner))
         return;
     xml_open(x, "attachment");
     xml_text(x, "instanceId", eni->instance_id);
-    xml_textf(x, "instanceOwnerId", "%012llu", (unsigned long long)eni->o.scope.account);
+    xml_text(x, "instanceOwnerId", buf_str(&owner));
     emit_attachment_fields(x, eni);
     xml_close(x, "attachment");
 }
@@ -160,33 +175,33 @@ static void emit_attachment_in_instance(struct xml *x, const struct look *look, 
 }
 
 static bool get_status(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, ((const struct network_interface *)obj)->instance_id ? "in-use" : "available");
+    buf_adds(out, attached(obj) ? "in-use" : "available");
     return true;
 }
 
 static bool get_attachment_status(const struct look *look, const void *obj, struct buf *out) {
-    if (!((const struct network_interface *)obj)->instance_id)
-        return false;
     buf_adds(out, "attached");
-    return true;
-}
-
-static bool get_attachment_owner(const struct look *look, const void *obj, struct buf *out) {
-    return ((const struct network_interface *)obj)->instance_id && get_owner_id(look, obj, out);
+    return attached(obj);
 }
 
 static bool get_device_index(const struct look *look, const void *obj, struct buf *out) {
     const struct network_interface *eni = obj;
 
     buf_addf(out, "%lld", (long long)eni->device_index);
-    return eni->instance_id;
+    return attached(eni);
 }
 
 static bool get_delete_on_termination(const struct look *look, const void *obj, struct buf *out) {
     const struct network_interface *eni = obj;
 
     buf_adds(out, eni->delete_on_termination ? "true" : "false");
-    return eni->instance_id;
+    return attached(eni);
+}
+
+/* Who asked for an interface that its account may not change. */
+static bool get_requester(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, "amazon-aws");
+    return ((const struct network_interface *)obj)->requester_managed;
 }
 
 static bool get_private_ip(const struct look *look, const void *obj, struct buf *out) {
@@ -365,6 +380,7 @@ static const struct field eni_fields[] = {
     COMMON_FIELDS(STORED),
     FIELD(3, FT_STR, ENI, zone, "availabilityZone", .filter = "availability-zone"),
     GET(NULL, "availability-zone-id", get_zone_id),
+    GET("requesterId", "requester-id", get_requester),
     FIELD(10, FT_BOOL, ENI, requester_managed, "requesterManaged", .filter = "requester-managed"),
     EMIT("attachment", emit_attachment),
     EMIT("association", emit_primary_association),

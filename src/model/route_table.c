@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/gateway.h"
 #include "model/index.h"
+#include "model/nat_gateway.h"
 #include "model/network_interface.h"
+#include "model/peering.h"
 #include "model/vpc.h"
 #include "model/xml.h"
 
@@ -16,22 +19,34 @@ static bool has_prefix(const char *s, const char *prefix) {
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+static bool same(const char *a, const char *b) {
+    return a && strcmp(a, b) == 0;
+}
+
 bool route_is_active(const struct index *ix, const struct route_table *t, const struct route *r) {
-    const struct internet_gateway *igw;
+    enum kind k = kind_by_id(r->target);
+    const void *target = k ? index_get(ix, k, t->o.scope, r->target) : NULL;
 
     if (strcmp(r->target, "local") == 0)
         return true;
-    if (has_prefix(r->target, "igw-")) {
-        igw = index_get(ix, KIND_INTERNET_GATEWAY, t->o.scope, r->target);
-        return igw && igw->vpc_id && strcmp(igw->vpc_id, t->vpc_id) == 0;
+    if (!target)
+        return false;
+    switch (k) {
+    case KIND_INTERNET_GATEWAY:
+        return same(((const struct internet_gateway *)target)->vpc_id, t->vpc_id);
+    case KIND_EGRESS_ONLY_GATEWAY:
+        return same(((const struct egress_only_gateway *)target)->vpc_id, t->vpc_id);
+    case KIND_VPN_GATEWAY:
+        return same(((const struct vpn_gateway *)target)->vpc_id, t->vpc_id);
+    case KIND_NETWORK_INTERFACE:
+        return ((const struct network_interface *)target)->instance_id;
+    case KIND_NAT_GATEWAY:
+        return ((const struct nat_gateway *)target)->state == NAT_AVAILABLE;
+    case KIND_PEERING:
+        return peering_peer(ix, target, t->vpc_id);
+    default:
+        return false;
     }
-    if (has_prefix(r->target, "eni-")) {
-        const struct network_interface *eni =
-            index_get(ix, KIND_NETWORK_INTERFACE, t->o.scope, r->target);
-
-        return eni && eni->instance_id;
-    }
-    return false;
 }
 
 const struct route_table *route_table_main(const struct index *ix, const char *vpc_id) {
@@ -270,7 +285,13 @@ static void emit_associations(struct xml *x, const struct look *look, const void
         xml_close(x, "item");
     }
     xml_close(x, "associationSet");
-    xml_text(x, "propagatingVgwSet", ""); /* gateways that propagate routes: none yet */
+    xml_open(x, "propagatingVgwSet");
+    list_each (char *, id, t->propagating) {
+        xml_open(x, "item");
+        xml_text(x, "gatewayId", *id);
+        xml_close(x, "item");
+    }
+    xml_close(x, "propagatingVgwSet");
 }
 
 static bool get_association_table(const struct look *look, const void *obj, struct buf *out) {
@@ -296,6 +317,7 @@ static const struct field route_table_fields[] = {
     {.type = FT_GET, .filter = "route.egress-only-internet-gateway-id", .get = get_egress_only},
     {.type = FT_GET, .filter = "route.instance-id", .get = get_instances},
     {.type = FT_GET, .filter = "route.state", .get = get_states},
+    FIELD(RTB_BY_PROPAGATING, FT_STRS, struct route_table, propagating, NULL, .flags = FF_INDEXED),
     FIELD(4, FT_LIST, struct route_table, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc route_table_desc =

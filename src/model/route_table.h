@@ -31,6 +31,7 @@ struct route_table {
     char *vpc_id;
     struct list routes;       /* struct route */
     struct list associations; /* struct route_association */
+    struct list propagating;  /* ids of virtual private gateways whose routes it takes */
     struct list tags;
     struct blob unknown;
 };
@@ -39,6 +40,7 @@ enum {
     RTB_BY_VPC = 1,
     RTB_BY_PREFIX_LIST = 2 * 256 + 2,
     RTB_BY_TARGET = 2 * 256 + 3,
+    RTB_BY_PROPAGATING = 5,
     RTB_BY_ASSOCIATION = 3 * 256 + 1,
     RTB_BY_SUBNET = 3 * 256 + 2,
     RTB_BY_GATEWAY = 3 * 256 + 3,
