@@ -41,6 +41,7 @@ extern const struct actions route_association_actions;
 extern const struct actions route_table_actions;
 extern const struct actions security_group_actions;
 extern const struct actions security_group_rule_actions;
+extern const struct actions security_group_rule_show_actions;
 extern const struct actions sts_actions;
 extern const struct actions subnet_actions;
 extern const struct actions tag_actions;

@@ -52,6 +52,7 @@ static const struct actions *const families[] = {
     &route_table_actions,
     &security_group_actions,
     &security_group_rule_actions,
+    &security_group_rule_show_actions,
     &subnet_actions,
     &tag_actions,
     &vpc_actions,

@@ -255,7 +255,7 @@ static const struct field rule_fields[] = {
     FIELD(12, FT_STR, struct sg_rule, group_vpc, NULL),
     FIELD(13, FT_STR, struct sg_rule, peering_id, NULL, .flags = FF_INDEXED),
 };
-static const struct desc rule_desc = DESC_STORED("rule", struct sg_rule, rule_fields);
+const struct desc sg_rule_desc = DESC_STORED("rule", struct sg_rule, rule_fields);
 
 static const struct field association_fields[] = {
     FIELD(1, FT_STR, struct sg_association, vpc_id, NULL, .flags = FF_INDEXED),
@@ -274,7 +274,7 @@ static const struct field security_group_fields[] = {
     FIELD(SG_BY_VPC, FT_STR, struct security_group, vpc_id, "vpcId", .filter = "vpc-id",
           .flags = FF_INDEXED),
     {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
-    FIELD(4, FT_LIST, struct security_group, rules, NULL, .sub = &rule_desc),
+    FIELD(4, FT_LIST, struct security_group, rules, NULL, .sub = &sg_rule_desc),
     {.type = FT_EMIT, .wire = "ipPermissions", .emit = emit_ingress},
     {.type = FT_EMIT, .wire = "ipPermissionsEgress", .emit = emit_egress},
     COLUMN_FIELDS("cidr", cidr4),
