@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an account finds in a region at its first call there (VPC user guide, "Default VPCs"): a set
- * of DHCP options (dhcp_options.c), and a VPC 172.31.0.0/16 with an internet gateway, a route to it in the main
- * table, and a /20 in each zone that gives its instances public addresses.
+ * of DHCP options (dhcp_options.c), and a VPC 172.31.0.0/16 with an internet gateway, a route to it
+ * in the main table, and a /20 in each zone that gives its instances public addresses.
  */
 #include <stdio.h>
 #include <string.h>
