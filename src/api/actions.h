@@ -44,6 +44,7 @@ extern const struct actions security_group_rule_actions;
 extern const struct actions security_group_rule_show_actions;
 extern const struct actions sts_actions;
 extern const struct actions subnet_actions;
+extern const struct actions subnet_reservation_actions;
 extern const struct actions tag_actions;
 extern const struct actions vpc_actions;
 
@@ -62,6 +63,7 @@ enum {
     SUBNETS_MAX = 200,          /* in a VPC */
     NETWORK_ACLS_MAX = 200,     /* in a VPC */
     ACL_ENTRIES_MAX = 40,       /* of an ACL, for each direction and family, the `*` row too */
+    RESERVATIONS_MAX = 50,      /* of a subnet; AWS names no limit */
     ROUTE_TABLES_MAX = 200,     /* in a VPC */
     ROUTES_MAX = 1000,          /* in a table, beyond the local ones */
     SECURITY_GROUPS_MAX = 2500, /* in a region */
@@ -94,6 +96,9 @@ const struct dhcp_options *dhcp_options_default(struct call *c);
 struct subnet *subnet_create(struct call *c, const struct vpc *v, const char *zone,
                              const struct cidr *cidr, const struct cidr *cidr6,
                              const struct list *tag_specifications);
+
+/* subnet_reservation.c: a subnet's reservations go with it. */
+void subnet_reservations_delete(struct call *c, const char *subnet_id);
 
 /* defaults.c: the default VPC of the caller's account and region. 0 or an error. */
 int defaults_make(struct call *c);

@@ -54,6 +54,7 @@ static const struct actions *const families[] = {
     &security_group_rule_actions,
     &security_group_rule_show_actions,
     &subnet_actions,
+    &subnet_reservation_actions,
     &tag_actions,
     &vpc_actions,
 };

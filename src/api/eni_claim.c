@@ -14,6 +14,7 @@
 
 #include "api/eni.h"
 #include "base/io.h"
+#include "model/subnet_reservation.h"
 
 static char *ip_claim(const char *subnet_id, const struct ip *ip, char *out) {
     char text[IP_TEXT];
@@ -151,17 +152,46 @@ static struct ip ip_at(const struct cidr *block, uint64_t n) {
     return ip;
 }
 
+/* The number of an address in its block of up to 2^64. */
+static uint64_t low_bits(const struct ip *ip) {
+    uint64_t n = 0;
+
+    for (unsigned i = ip->family == IP_V4 ? 0 : 8; i < ip_bits(ip->family) / 8; i++)
+        n = n << 8 | ip->b[i];
+    return n;
+}
+
+/* How many addresses from this one on, besides it, are in the same reservation; false: it is in
+ * none. Reserved addresses are only for who names them, or for prefixes. */
+static bool is_set_aside(struct call *c, const struct subnet *s, const struct ip *ip,
+                         uint64_t *ret_more) {
+    struct cidr one = {.ip = *ip, .len = (uint8_t)ip_bits(ip->family)};
+    const struct subnet_reservation *r = subnet_reservation_at(c->ix, s->o.id, &one);
+    struct ip last;
+
+    if (!r)
+        return false;
+    last = cidr_last(&r->cidr);
+    *ret_more = low_bits(&last) - low_bits(ip);
+    return true;
+}
+
 /* The first free address behind a random one, so that one just released is rarely given out. Of
- * 2^64 addresses a random one is free; the loop is for the one time it is not. */
+ * 2^64 addresses a random one is free; the loop is for the one time it is not, and it passes
+ * reservations by at once. */
 static int claim_any_ip(struct call *c, const struct network_interface *eni, const struct subnet *s,
                         const struct cidr *block, struct ip *ret_ip) {
-    uint64_t size = cidr_size(block), start;
+    uint64_t size = cidr_size(block), start, more;
 
     random_bytes(&start, sizeof(start));
     for (uint64_t i = 0; i < size; i++) {
         struct ip ip = ip_at(block, size == UINT64_MAX ? start + i : (start + i) % size);
 
-        if (!subnet_reserves(s, &ip) && claim_ip(c, eni, &ip)) {
+        if (is_set_aside(c, s, &ip, &more)) {
+            if (more >= size - i)
+                break;
+            i += more;
+        } else if (!subnet_reserves(s, &ip) && claim_ip(c, eni, &ip)) {
             *ret_ip = ip;
             return 0;
         }
@@ -196,21 +226,35 @@ static int claim_wanted_prefix(struct call *c, const struct network_interface *e
     return 0;
 }
 
+/* Whether a prefix may be given out that nobody named: of a reservation for prefixes, or of what
+ * is not reserved at all. */
+static bool may_give(struct call *c, const struct subnet *s, const struct cidr *prefix,
+                     bool of_reservations) {
+    const struct subnet_reservation *r = subnet_reservation_at(c->ix, s->o.id, prefix);
+
+    return of_reservations ? r && r->prefix && cidr_contains(&r->cidr, prefix) : !r;
+}
+
 static int claim_any_prefix(struct call *c, const struct network_interface *eni,
                             const struct subnet *s, const struct cidr *block,
                             struct cidr *ret_prefix) {
     unsigned len = block->ip.family == IP_V4 ? ENI_PREFIX4_LEN : ENI_PREFIX6_LEN;
     uint32_t count = block->len > len ? 0 : 1U << (len - block->len), start;
+    struct cursor cur;
+    bool any = cursor_by(c->ix, &cur, KIND_SUBNET_RESERVATION, RESERVATION_BY_SUBNET, s->o.id);
 
     random_bytes(&start, sizeof(start));
-    for (uint32_t i = 0; i < count; i++) {
-        /* As many addresses in each prefix as its length leaves: 2^4 or 2^48. */
-        uint64_t at = (uint64_t)((start + i) % count) << (ip_bits(block->ip.family) - len);
-        struct cidr prefix = {.ip = ip_at(block, at), .len = (uint8_t)len};
+    for (int of_reservations = any; of_reservations >= 0; of_reservations--) {
+        for (uint32_t i = 0; i < count; i++) {
+            /* As many addresses in each prefix as its length leaves: 2^4 or 2^48. */
+            uint64_t at = (uint64_t)((start + i) % count) << (ip_bits(block->ip.family) - len);
+            struct cidr prefix = {.ip = ip_at(block, at), .len = (uint8_t)len};
 
-        if (!reserves_within(s, &prefix) && claim_prefix(c, eni, &prefix)) {
-            *ret_prefix = prefix;
-            return 0;
+            if (may_give(c, s, &prefix, of_reservations) && !reserves_within(s, &prefix) &&
+                claim_prefix(c, eni, &prefix)) {
+                *ret_prefix = prefix;
+                return 0;
+            }
         }
     }
     return call_error(c, "InsufficientCidrBlocks",

@@ -154,6 +154,7 @@ static int delete_subnet(struct call *c, const void *params) {
         route_table_disassociate(t, s->o.id);
         txn_put(c->txn, t);
     }
+    subnet_reservations_delete(c, s->o.id);
     txn_delete(c->txn, s);
     return call_return_true(c);
 }

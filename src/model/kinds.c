@@ -16,6 +16,7 @@
 #include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
+#include "model/subnet_reservation.h"
 #include "model/vpc.h"
 
 static const struct field tag_fields[] = {
@@ -185,6 +186,13 @@ static const struct kind_info kinds[] = {
                                .malformed = "InvalidCustomerGatewayId.Malformed",
                                .desc = &customer_gateway_desc,
                                .tags = TAGGED(customer_gateway)},
+    [KIND_SUBNET_RESERVATION] = {.name = "subnet-cidr-reservation",
+                                 .prefix = "scr-",
+                                 .resource_type = "subnet-cidr-reservation",
+                                 .not_found = "InvalidSubnetCidrReservationID.NotFound",
+                                 .malformed = "InvalidSubnetCidrReservationID.Malformed",
+                                 .desc = &subnet_reservation_desc,
+                                 .tags = TAGGED(subnet_reservation)},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 
