@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reservations of a subnet's addresses (VPC user guide, "Subnet CIDR reservations")."""
 import ipaddress
+import itertools
 import re
 
 import pytest
@@ -59,8 +60,11 @@ def test_automatic_prefixes_come_from_reservations_first(ec2):
     six = net.cidr6.replace("::/64", ":7::/80")
     reserve(ec2, net.subnet, six, "prefix")
 
+    primary = itertools.count(200)
+
     def prefixes(n):
-        return [net.eni(Ipv4PrefixCount=1)["Ipv4Prefixes"][0]["Ipv4Prefix"] for _ in range(n)]
+        return [net.eni(PrivateIpAddress=f"10.0.0.{next(primary)}", Ipv4PrefixCount=1)["Ipv4Prefixes"][0]["Ipv4Prefix"]
+                for _ in range(n)]
 
     assert set(prefixes(2)) == {"10.0.0.64/28", "10.0.0.80/28"}
     assert set(prefixes(5)) == {f"10.0.0.{n}/28" for n in (16, 32, 48, 96, 112)}
