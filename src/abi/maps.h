@@ -172,7 +172,10 @@ struct route_value {
     __u32 target; /* number of the ENI, gateway...; 0 where the kind has none */
 };
 
-/* addrs: every private address of the VPC's ENIs, exact. */
+/* addrs: every private address of the VPC's ENIs, exact, and each of the 16 of a /28. A /80 is one
+ * entry, its network address under the family ADDR_PREFIX6, which is looked for where the address
+ * itself has none; so in `publics`. */
+#define ADDR_PREFIX6 (80 << 8 | 6)
 enum addr_flags {
     ADDR_PRIMARY = 1 << 0,
     ADDR_HAS_PUBLIC = 1 << 1, /* `public_addr` is valid (IPv4), or: IPv6 and in `publics` */
@@ -185,7 +188,7 @@ struct addr_key {
 struct addr_value {
     __u32 eni;
     __u32 flags;                 /* enum addr_flags */
-    struct abi_addr public_addr; /* IPv6: the address itself */
+    struct abi_addr public_addr; /* IPv4; an IPv6 address is its own */
 };
 
 /* publics: what the outside may address. IPv4 1:1; IPv6 of VPCs with an internet gateway, as is. */
@@ -196,7 +199,7 @@ struct public_key {
 struct public_value {
     __u32 vpc;
     __u32 eni;
-    struct abi_addr private_addr;
+    struct abi_addr private_addr; /* IPv4; an IPv6 address is its own */
 };
 
 /* nats: NAT gateways; nat_sources: the addresses of each, numbered from 0. */

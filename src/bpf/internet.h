@@ -28,8 +28,19 @@
 
 static __always_inline struct public_value *public_find(u8 family, const struct abi_addr *addr) {
     struct public_key key = {.family = family, .addr = *addr};
+    struct public_value *v = bpf_map_lookup_elem(&publics, &key);
 
+    if (v || family != FAMILY_V6)
+        return v;
+    key.family = ADDR_PREFIX6;
+    prefix6_of(&key.addr);
     return bpf_map_lookup_elem(&publics, &key);
+}
+
+/* The private address behind a public one that was found. */
+static __always_inline const struct abi_addr *
+public_private(const struct public_value *v, u8 family, const struct abi_addr *addr) {
+    return family == FAMILY_V6 ? addr : &v->private_addr;
 }
 
 static __always_inline int is_host_address(const struct config_value *c, u8 family,
@@ -114,10 +125,10 @@ static __always_inline int internet_turn(struct pkt *p) {
     if (!there || there->vpc != key.vpc)
         return 0;
     p->v.far = there->eni;
-    p->partner.src = there->private_addr;
-    if (!addr_equal(&there->private_addr, &p->key.dst)) {
+    p->partner.src = *public_private(there, p->key.family, &p->key.dst);
+    if (!addr_equal(&p->partner.src, &p->key.dst)) {
         p->v.flags |= FLOW_DNAT;
-        p->v.new_dst = there->private_addr;
+        p->v.new_dst = p->partner.src;
     }
     return 1;
 }
@@ -238,15 +249,15 @@ STAGE int internet_ingress(void) {
         return DROP_UPLINK_UNKNOWN;
     p->v.flags |= FLOW_INTERNET;
     p->v.far = to->eni;
-    if (!addr_equal(&to->private_addr, &p->key.dst)) {
+    p->partner.src = *public_private(to, p->key.family, &p->key.dst);
+    if (!addr_equal(&p->partner.src, &p->key.dst)) {
         p->v.flags |= FLOW_DNAT;
-        p->v.new_dst = to->private_addr;
+        p->v.new_dst = p->partner.src;
     }
     p->partner.eni = to->eni;
     p->partner.family = p->key.family;
     p->partner.proto = p->key.proto;
     p->partner.is_reply = is_reply_of(&p->key);
-    p->partner.src = to->private_addr;
     p->partner.dst = p->key.src;
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;

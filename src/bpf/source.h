@@ -22,11 +22,23 @@ static __always_inline int is_service(u8 family, const struct abi_addr *a) {
     return is_link_local(family, a) || (family == FAMILY_V6 && a->w[0] == bpf_htonl(0xfd000ec2));
 }
 
-/* Whom the address belongs to in the VPC; NULL: nobody. */
+/* The network address of the /80 that an IPv6 address is in. */
+static __always_inline void prefix6_of(struct abi_addr *a) {
+    a->b[10] = 0;
+    a->b[11] = 0;
+    a->w[3] = 0;
+}
+
+/* Whom the address belongs to in the VPC, by itself or within a prefix; NULL: nobody. */
 static __always_inline struct addr_value *addr_find(u32 vpc, u8 family,
                                                     const struct abi_addr *addr) {
     struct addr_key key = {.vpc = vpc, .family = family, .addr = *addr};
+    struct addr_value *a = bpf_map_lookup_elem(&addrs, &key);
 
+    if (a || family != FAMILY_V6)
+        return a;
+    key.family = ADDR_PREFIX6;
+    prefix6_of(&key.addr);
     return bpf_map_lookup_elem(&addrs, &key);
 }
 
@@ -57,7 +69,7 @@ STAGE int source_check(void) {
         p->own_source = 1;
         p->src_set = e->sgset;
         p->has_public = a->flags & ADDR_HAS_PUBLIC;
-        p->src_public = a->public_addr;
+        p->src_public = p->key.family == FAMILY_V6 ? p->key.src : a->public_addr;
         return 0;
     }
     if (e->flags & ENI_SRC_DST_CHECK || is_link_local(p->key.family, &p->key.src))

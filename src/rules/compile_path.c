@@ -155,6 +155,29 @@ static void compile_address(const struct addr_key *key, uint32_t eni, bool prima
     entries_add(out, ENTRY_ADDRS, key, &v);
 }
 
+/* A prefix: a /28 address by address, a /80 as one (abi/maps.h). */
+static void compile_prefix(uint32_t vpc, uint32_t eni, const struct cidr *prefix, bool internet,
+                           struct entries *out) {
+    struct addr_key key = {.vpc = vpc, .family = ADDR_PREFIX6, .addr = compile_addr(&prefix->ip)};
+    struct addr_value v = {.eni = eni, .flags = internet ? ADDR_HAS_PUBLIC : 0};
+    struct public_key public_key = {.family = ADDR_PREFIX6, .addr = key.addr};
+    struct public_value public_value = {.vpc = vpc, .eni = eni};
+
+    if (prefix->ip.family == IP_V4) {
+        key.family = IP_V4;
+        for (int64_t i = 0; i < (int64_t)cidr_size(prefix); i++) {
+            struct ip ip = ip_add(&prefix->ip, i);
+
+            key.addr = compile_addr(&ip);
+            compile_address(&key, eni, false, NULL, out);
+        }
+        return;
+    }
+    entries_add(out, ENTRY_ADDRS, &key, &v);
+    if (internet)
+        entries_add(out, ENTRY_PUBLICS, &public_key, &public_value);
+}
+
 int compile_eni(const struct index *ix, const struct compile_env *env,
                 const struct network_interface *eni, uint32_t sg_table, struct entries *out) {
     struct eni_key key = {0};
@@ -196,5 +219,9 @@ int compile_eni(const struct index *ix, const struct compile_env *env,
 
         compile_address(&ak, key.eni, a == eni->addresses6.items, internet ? &a->ip : NULL, out);
     }
+    list_each (struct eni_prefix, p, eni->prefixes)
+        compile_prefix(v.vpc, key.eni, &p->cidr, false, out);
+    list_each (struct eni_prefix, p, eni->prefixes6)
+        compile_prefix(v.vpc, key.eni, &p->cidr, internet, out);
     return out->failed ? -ENOMEM : 0;
 }

@@ -34,12 +34,7 @@ bool is_here(const struct way *w, const struct network_interface *eni) {
 }
 
 bool has_private(const struct network_interface *eni, const struct ip *ip) {
-    if (eni_find(eni, ip))
-        return true;
-    list_each (struct eni_address, a, eni->addresses6)
-        if (ip_equal(&a->ip, ip))
-            return true;
-    return false;
+    return eni_find(eni, ip) || eni_prefix_of(eni, ip);
 }
 
 /* The interface of the VPC that has this private address; NULL: nobody. */
@@ -91,11 +86,10 @@ const struct network_interface *find_public(const struct way *w, const struct ip
                 return eni;
             }
         }
-        list_each (struct eni_address, a, eni->addresses6) {
-            if (public_of(w, eni, &a->ip, &public_ip) && ip_equal(&public_ip, ip)) {
-                *ret_private = a->ip;
-                return eni;
-            }
+        /* The address that is public is the private one itself. */
+        if (ip->family == IP_V6 && has_private(eni, ip) && public_of(w, eni, ip, &public_ip)) {
+            *ret_private = *ip;
+            return eni;
         }
     }
     return NULL;

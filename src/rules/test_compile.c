@@ -86,13 +86,23 @@ static enum oracle_tracking groups(const struct reading *r, const struct eni_val
 static const struct addr_value *find_addr(const struct reading *r, uint32_t vpc,
                                           const struct abi_addr *a) {
     struct addr_key key = {.vpc = vpc, .family = r->p->src.family, .addr = *a};
+    const struct addr_value *found = test_maps_find(r->m, ENTRY_ADDRS, &key);
 
+    if (found || r->p->src.family != IP_V6)
+        return found;
+    key.family = ADDR_PREFIX6;
+    memset(key.addr.b + 10, 0, 6);
     return test_maps_find(r->m, ENTRY_ADDRS, &key);
 }
 
 static const struct public_value *find_public(const struct reading *r, const struct abi_addr *a) {
     struct public_key key = {.family = r->p->src.family, .addr = *a};
+    const struct public_value *found = test_maps_find(r->m, ENTRY_PUBLICS, &key);
 
+    if (found || r->p->src.family != IP_V6)
+        return found;
+    key.family = ADDR_PREFIX6;
+    memset(key.addr.b + 10, 0, 6);
     return test_maps_find(r->m, ENTRY_PUBLICS, &key);
 }
 
@@ -134,11 +144,13 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
         if (!own || !(own->flags & ADDR_HAS_PUBLIC))
             return DROP_NO_PUBLIC;
         r->internet = true;
-        r->seen_src = own->public_addr;
+        if (r->p->src.family == IP_V4)
+            r->seen_src = own->public_addr;
         there = find_public(r, &r->dst);
         if (!there)
             return DROP_INTERNAL; /* the uplink's rules are not in the entries */
-        r->last_dst = there->private_addr;
+        if (r->p->src.family == IP_V4)
+            r->last_dst = there->private_addr;
         set_to(r, there->eni);
         return DROP_NONE;
     case ROUTE_BLACKHOLE:
@@ -176,7 +188,8 @@ static enum drop_reason read_entries(struct reading *r, struct answer *ret) {
         if (!there)
             return DROP_UPLINK_UNKNOWN;
         r->internet = true;
-        r->last_dst = there->private_addr;
+        if (r->p->src.family == IP_V4)
+            r->last_dst = there->private_addr;
         set_to(r, there->eni);
         return arrive(r, ret);
     }

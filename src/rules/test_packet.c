@@ -40,8 +40,17 @@ void packet_host(struct world *w, struct oracle_host *ret) {
         abort();
 }
 
-/* A private address of the interface. */
+/* A private address of the interface, or one close to its prefix. */
 static struct ip own_address(struct world *w, const struct network_interface *eni, uint8_t family) {
+    const struct list *prefixes = eni_prefixes(eni, family);
+
+    if (prefixes->n && world_chance(w, 50)) {
+        const struct cidr *c =
+            &list_at(*prefixes, struct eni_prefix, world_random(w, prefixes->n))->cidr;
+
+        /* The last of them too, and one beside it. */
+        return world_chance(w, 20) ? cidr_last(c) : ip_add(&c->ip, world_random(w, 17));
+    }
     if (family == IP_V6 && eni->addresses6.n)
         return list_at(eni->addresses6, struct eni_address, world_random(w, eni->addresses6.n))->ip;
     if (family == IP_V4 && eni->addresses.n)

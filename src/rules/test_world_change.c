@@ -177,7 +177,7 @@ static void mutate_instance(struct world *w, struct instance *i) {
 static void mutate_eni(struct world *w, struct network_interface *eni) {
     int64_t before = eni->sgset;
 
-    switch (world_random(w, 6)) {
+    switch (world_random(w, 7)) {
     case 0:
         world_choose_groups(w, eni);
         eni->sgset = world_intern(w, eni->vpc_id, &eni->groups);
@@ -204,6 +204,16 @@ static void mutate_eni(struct world *w, struct network_interface *eni) {
             a->public_ip = (struct ip){0};
         else if (world_new_public(w, &ip))
             a->public_ip = ip;
+        break;
+    }
+    case 5: {
+        uint8_t family = world_chance(w, 50) ? IP_V4 : IP_V6;
+        struct list *prefixes = eni_prefixes(eni, family);
+
+        if (prefixes->n)
+            list_cut(prefixes, sizeof(struct eni_prefix), 0);
+        else
+            world_add_prefix(w, eni, family);
         break;
     }
     default:

@@ -215,11 +215,8 @@ static bool address_taken(struct world *w, const char *vpc_id, const struct ip *
     index_each_by(w->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_VPC, vpc_id) {
         const struct network_interface *eni = c.obj;
 
-        if (eni_find(eni, ip))
+        if (eni_find(eni, ip) || eni_prefix_of(eni, ip))
             return true;
-        list_each (struct eni_address, a, eni->addresses6)
-            if (ip_equal(&a->ip, ip))
-                return true;
     }
     return false;
 }
@@ -252,11 +249,8 @@ static bool new_address(struct world *w, const struct network_interface *eni,
                         const struct cidr *within, struct ip *ret) {
     for (int i = 0; i < 20; i++) {
         struct ip ip = ip_add(&within->ip, 4 + world_random(w, ADDRESSES));
-        bool own = eni_find(eni, &ip) != NULL;
 
-        list_each (struct eni_address, a, eni->addresses6)
-            own |= ip_equal(&a->ip, &ip);
-        if (own || address_taken(w, eni->vpc_id, &ip))
+        if (eni_find(eni, &ip) || address_taken(w, eni->vpc_id, &ip))
             continue;
         *ret = ip;
         return true;
@@ -293,6 +287,26 @@ bool world_add_address(struct world *w, struct network_interface *eni, uint8_t f
     return true;
 }
 
+/* One of three that lie beside the addresses of the subnet. */
+bool world_add_prefix(struct world *w, struct network_interface *eni, uint8_t family) {
+    const struct subnet *s = index_get(w->ix, KIND_SUBNET, w->scope, eni->subnet_id);
+    const struct cidr *c6 = subnet_cidr6(s);
+    int64_t n = 1 + world_random(w, 3);
+    struct cidr c;
+
+    if (family == IP_V6 && !c6)
+        return false;
+    c = family == IP_V4 ? (struct cidr){.ip = ip_add(&s->cidr.ip, n << 4), .len = ENI_PREFIX4_LEN}
+                        : (struct cidr){.ip = ip_add(&c6->ip, n << 48), .len = ENI_PREFIX6_LEN};
+    if (!cidr_contains(family == IP_V4 ? &s->cidr : c6, &c) || eni_prefix_of(eni, &c.ip) ||
+        address_taken(w, eni->vpc_id, &c.ip))
+        return false;
+    ((struct eni_prefix *)world_must(
+         list_add(eni_prefixes(eni, family), sizeof(struct eni_prefix))))
+        ->cidr = c;
+    return true;
+}
+
 void world_attach(struct world *w, struct network_interface *eni) {
     struct instance *i = world_object(w, KIND_INSTANCE);
 
@@ -321,6 +335,10 @@ void world_make_eni(struct world *w, const struct subnet *s) {
         world_add_address(w, eni, IP_V6);
     if (world_chance(w, 10))
         world_add_address(w, eni, IP_V6);
+    if (world_chance(w, 15))
+        world_add_prefix(w, eni, IP_V4);
+    if (world_chance(w, 15))
+        world_add_prefix(w, eni, IP_V6);
     eni->sgset = world_intern(w, eni->vpc_id, &eni->groups);
     if (world_chance(w, 90))
         world_attach(w, eni);

@@ -86,6 +86,10 @@ void world_print(const struct world *w) {
             printf("    %s %s\n", text(&a->ip), text(&a->public_ip));
         list_each (struct eni_address, a, e->addresses6)
             printf("    %s\n", text(&a->ip));
+        list_each (struct eni_prefix, p, e->prefixes)
+            printf("    %s\n", cidr_format(&p->cidr, cidr));
+        list_each (struct eni_prefix, p, e->prefixes6)
+            printf("    %s\n", cidr_format(&p->cidr, cidr));
     }
     fflush(stdout);
 }

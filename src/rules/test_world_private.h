@@ -29,6 +29,7 @@ void world_choose_groups(struct world *w, struct network_interface *eni);
 /* False: there is no free address. */
 bool world_new_public(struct world *w, struct ip *ret);
 bool world_add_address(struct world *w, struct network_interface *eni, uint8_t family);
+bool world_add_prefix(struct world *w, struct network_interface *eni, uint8_t family);
 void world_attach(struct world *w, struct network_interface *eni);
 void world_make_eni(struct world *w, const struct subnet *s);
 void world_add_entry(struct network_acl *acl, int64_t number, bool egress, bool allow,
