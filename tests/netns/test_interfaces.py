@@ -83,6 +83,35 @@ def test_secondary_addresses(w, family):
     until(lambda: address.replace(":0:0:", "::") not in w.a.run("ip", "addr", "show", "dev", "eth0").stdout, "its end on the device")
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_prefixes(w, family):
+    """Every address of a /28 or /80 is the interface's, none beside it; on its device only who puts it there."""
+    head = w.a.ip6.rsplit(":", 4)[0] + ":abc"
+    used = [int(i.ip.rsplit(".", 1)[1]) // 16 for i in (w.a, w.b)]
+    free = 16 * next(n for n in range(1, 14) if n not in used and n + 1 not in used)
+    prefix, first, last, beside = \
+        (f"10.0.1.{free}/28", f"10.0.1.{free}", f"10.0.1.{free + 15}", f"10.0.1.{free + 16}") if family == 4 else \
+        (head + "d::/80", head + "d::", head + "d:ffff:ffff:ffff", head + "e::")
+    assign, unassign, _ = ASSIGN[family]
+    key = f"Ipv{family}Prefixes"
+    assert not sends(w, w.a, last, w.b)
+    getattr(w.ec2, assign)(NetworkInterfaceId=w.a.eni, **{key: [prefix]})
+    until(lambda: sends(w, w.a, last, w.b), "the last address as a source", 5)
+    assert sends(w, w.a, first, w.b) and not sends(w, w.a, beside, w.b) and not sends(w, w.b, last, w.a)
+    assert reaches(w, first, w.b, w.a) and reaches(w, last, w.b, w.a) and not reaches(w, beside, w.b, w.a)
+    assert sends(w, w.a, last, w.g, "security-group-ingress"), "the group of the interface is that of the prefix, too"
+    w.a.run("ip", "addr", "add", f"{last}/{32 if family == 4 else 128}", "dev", "eth0",
+            *(["nodad"] if family == 6 else []))
+    with w.a.serve(last, 80) as server, w.b.dial(last, 80) as c, server.accept()[0] as s:
+        s.settimeout(BOUND)
+        c.sendall(b"?")
+        assert s.recv(1) == b"?"
+    getattr(w.ec2, unassign)(NetworkInterfaceId=w.a.eni, **{key: [prefix]})
+    until(lambda: not sends(w, w.a, last, w.b), "its end as a source", 5)
+    until(lambda: not reaches(w, first, w.b, w.a), "its end as a destination", 5)
+    w.a.run("ip", "addr", "del", f"{last}/{32 if family == 4 else 128}", "dev", "eth0", check=False)
+
+
 def test_an_address_reassigned_to_another(w):
     address = "10.0.1.101"
     w.ec2.assign_private_ip_addresses(NetworkInterfaceId=w.a.eni, PrivateIpAddresses=[address])
