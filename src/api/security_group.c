@@ -209,7 +209,10 @@ static int delete_security_group(struct call *c, const void *params) {
     if (cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_GROUP, g->o.id))
         return call_error(c, "DependencyViolation", "resource %s has a dependent object", g->o.id);
     index_each_by(c->ix, cur, KIND_SECURITY_GROUP, SG_BY_REFERENCE, g->o.id) {
-        if (cur.obj != g)
+        const struct security_group *other = cur.obj;
+
+        /* Rules of peered VPCs do not keep it: they become stale. */
+        if (other != g && strcmp(other->vpc_id, g->vpc_id) == 0)
             return call_error(c, "DependencyViolation", "resource %s has a dependent object",
                               g->o.id);
     }

@@ -155,7 +155,7 @@ int wish_prefix_list(struct call *c, struct rule_wish *w, const struct security_
                      enum wish_use use, const char *id, const char *description) {
     w->prefix_list_id = id;
     w->description = description;
-    if (use == WISH_ADD && !prefix_list_refer(c, id, KIND_SECURITY_GROUP))
+    if (use != WISH_FIND && !prefix_list_refer(c, id, KIND_SECURITY_GROUP))
         return -1;
     return check_rule_description(c, description);
 }
@@ -186,9 +186,37 @@ static int owner_of(struct call *c, const char *user_id, uint64_t *ret_owner) {
     return 0;
 }
 
+/* The group that a new rule shall name, of the same VPC or of a peered one. Another account's group
+ * is there only where an active connection joins its VPC with this one. */
+static int find_peer(struct call *c, struct rule_wish *w, const struct security_group *g,
+                     enum wish_use use, const struct group_param *p, uint64_t owner) {
+    bool own = owner == c->scope.account;
+    const struct security_group *peer = NULL;
+    const struct peering *peering = NULL;
+
+    if (p->group_id)
+        peer = peered_group(c, g, p->group_id, use == WISH_CHANGE ? ANY_ACCOUNT : owner, &peering);
+    if (!peer && !own)
+        return no_such_group(c, p->group_id ? p->group_id : p->name);
+    if (!peer)
+        peer = p->group_id ? call_get(c, KIND_SECURITY_GROUP, p->group_id)
+                           : security_group_named(c, p->name);
+    if (!peer)
+        return -1;
+    if ((!peering && strcmp(peer->vpc_id, g->vpc_id) != 0) ||
+        (p->vpc_id && strcmp(p->vpc_id, peer->vpc_id) != 0) ||
+        (p->peering && (!peering || strcmp(p->peering, peering->o.id) != 0)))
+        return call_error(c, "InvalidGroup.NotFound",
+                          "You have specified two resources that belong to different networks.");
+    w->group_id = peer->o.id;
+    w->group_owner = (int64_t)peer->o.scope.account;
+    w->group_vpc = peering ? peer->vpc_id : NULL;
+    w->peering_id = peering ? peering->o.id : NULL;
+    return 0;
+}
+
 int wish_group(struct call *c, struct rule_wish *w, const struct security_group *g,
                enum wish_use use, const struct group_param *p) {
-    const struct security_group *peer = NULL;
     const struct sg_rule *named;
     uint64_t owner;
 
@@ -197,26 +225,14 @@ int wish_group(struct call *c, struct rule_wish *w, const struct security_group 
         return call_error(c, "MissingParameter", "A group pair must name a GroupId or GroupName");
     if (check_rule_description(c, p->description) < 0 || owner_of(c, p->user_id, &owner) < 0)
         return -1;
-    named = use == WISH_FIND && p->group_id ? rule_that_names(g, p->group_id) : NULL;
-    if (named) {
-        w->group_id = named->group_id;
-        w->group_owner = named->group_owner;
-        w->group_vpc = named->group_vpc;
-        w->peering_id = named->peering_id;
-        return 0;
-    }
-    if (owner != c->scope.account)
-        return no_such_group(c, p->group_id ? p->group_id : p->name);
-    peer = p->group_id ? call_get(c, KIND_SECURITY_GROUP, p->group_id)
-                       : security_group_named(c, p->name);
-    if (!peer)
-        return -1;
-    if (strcmp(peer->vpc_id, g->vpc_id) != 0 || p->peering ||
-        (p->vpc_id && strcmp(p->vpc_id, peer->vpc_id) != 0))
-        return call_error(c, "InvalidGroup.NotFound",
-                          "You have specified two resources that belong to different networks.");
-    w->group_id = peer->o.id;
-    w->group_owner = (int64_t)peer->o.scope.account;
+    /* What a rule names may be gone; it is found all the same. */
+    named = use != WISH_ADD && p->group_id ? rule_that_names(g, p->group_id) : NULL;
+    if (!named)
+        return find_peer(c, w, g, use, p, owner);
+    w->group_id = named->group_id;
+    w->group_owner = named->group_owner;
+    w->group_vpc = named->group_vpc;
+    w->peering_id = named->peering_id;
     return 0;
 }
 

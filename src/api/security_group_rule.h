@@ -9,6 +9,7 @@
 #define VPCD_API_SECURITY_GROUP_RULE_H
 
 #include "api/call.h"
+#include "model/peering.h"
 #include "model/security_group.h"
 
 /* Strings are borrowed, from the call's parameters or from objects. */
@@ -26,7 +27,8 @@ struct rule_wish {
 /* What the wishes are for: only new rules need peers that exist. */
 enum wish_use {
     WISH_ADD,
-    WISH_FIND, /* rules that may name a peer that is gone by now */
+    WISH_CHANGE, /* the same, but a group of any peered account may be named by its id alone */
+    WISH_FIND,   /* rules that may name a peer that is gone by now */
 };
 
 /* security_group_permission.c */
@@ -67,6 +69,18 @@ int wish_group(struct call *c, struct rule_wish *w, const struct security_group 
                enum wish_use use, const struct group_param *p);
 /* a-z A-Z 0-9, spaces and ._-:/()#,@[]+=&;{}!$*, up to 255 of them; NULL is fine. 0 or an error. */
 int check_rule_description(struct call *c, const char *description);
+
+/* security_group_reference.c */
+
+#define ANY_ACCOUNT 0
+/*
+ * A group of a VPC that an active connection joins with that of `g`, and the connection; NULL when
+ * there is none (no error is set). Inter-region connections do not carry groups (VPC peering guide,
+ * "Update your security groups to reference peer security groups").
+ */
+const struct security_group *peered_group(struct call *c, const struct security_group *g,
+                                          const char *id, uint64_t owner,
+                                          const struct peering **ret_peering);
 
 /* security_group_rule.c */
 

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "model/index.h"
+#include "model/peering.h"
 #include "model/regions.h"
 #include "model/vpc.h"
 #include "model/xml.h"
@@ -56,6 +57,33 @@ bool security_group_in_vpc(const struct security_group *g, const char *vpc_id) {
     return false;
 }
 
+static bool is_peered(const struct index *ix, const struct security_group *g,
+                      const struct sg_rule *r) {
+    const struct peering *p = index_get(ix, KIND_PEERING, g->o.scope, r->peering_id);
+
+    return p && p->status == PEERING_ACTIVE;
+}
+
+bool sg_rule_is_stale(const struct index *ix, const struct security_group *g,
+                      const struct sg_rule *r) {
+    const struct scope s = {.account = (uint64_t)r->group_owner, .region = g->o.scope.region};
+
+    if (!r->peering_id)
+        return false;
+    return !is_peered(ix, g, r) || !index_get(ix, KIND_SECURITY_GROUP, s, r->group_id);
+}
+
+void sg_rule_emit_group(struct xml *x, const struct index *ix, const struct security_group *g,
+                        const struct sg_rule *r) {
+    xml_textf(x, "userId", "%012lld", (long long)r->group_owner);
+    xml_text(x, "groupId", r->group_id);
+    if (!r->peering_id)
+        return;
+    xml_text(x, "vpcId", r->group_vpc);
+    xml_text(x, "vpcPeeringConnectionId", r->peering_id);
+    xml_text(x, "peeringStatus", is_peered(ix, g, r) ? "active" : "deleted");
+}
+
 /* EC2 shows rules of one protocol and port range as one permission. */
 static bool same_permission(const struct sg_rule *a, const struct sg_rule *b) {
     return a->egress == b->egress && a->protocol == b->protocol && a->from == b->from &&
@@ -78,15 +106,14 @@ static void emit_peers(struct xml *x, const struct security_group *g, const stru
     xml_close(x, family == IP_V4 ? "ipRanges" : "ipv6Ranges");
 }
 
-static void emit_group_peers(struct xml *x, const struct security_group *g,
+static void emit_group_peers(struct xml *x, const struct look *look, const struct security_group *g,
                              const struct sg_rule *first) {
     xml_open(x, "groups");
     list_each (struct sg_rule, r, g->rules) {
         if (!same_permission(first, r) || !r->group_id)
             continue;
         xml_open(x, "item");
-        xml_textf(x, "userId", "%012lld", (long long)r->group_owner);
-        xml_text(x, "groupId", r->group_id);
+        sg_rule_emit_group(x, look->ix, g, r);
         xml_text(x, "description", r->description);
         xml_close(x, "item");
     }
@@ -103,7 +130,8 @@ static void emit_group_peers(struct xml *x, const struct security_group *g,
     xml_close(x, "prefixListIds");
 }
 
-static void emit_permissions(struct xml *x, const struct security_group *g, bool egress) {
+static void emit_permissions(struct xml *x, const struct look *look, const struct security_group *g,
+                             bool egress) {
     const char *element = egress ? "ipPermissionsEgress" : "ipPermissions";
     char text[16];
 
@@ -123,7 +151,7 @@ static void emit_permissions(struct xml *x, const struct security_group *g, bool
             xml_textf(x, "fromPort", "%lld", (long long)first->from);
             xml_textf(x, "toPort", "%lld", (long long)first->to);
         }
-        emit_group_peers(x, g, first);
+        emit_group_peers(x, look, g, first);
         emit_peers(x, g, first, IP_V4);
         emit_peers(x, g, first, IP_V6);
         xml_close(x, "item");
@@ -132,11 +160,11 @@ static void emit_permissions(struct xml *x, const struct security_group *g, bool
 }
 
 static void emit_ingress(struct xml *x, const struct look *look, const void *obj) {
-    emit_permissions(x, obj, false);
+    emit_permissions(x, look, obj, false);
 }
 
 static void emit_egress(struct xml *x, const struct look *look, const void *obj) {
-    emit_permissions(x, obj, true);
+    emit_permissions(x, look, obj, true);
 }
 
 static bool get_arn(const struct look *look, const void *obj, struct buf *out) {
@@ -149,14 +177,16 @@ static bool get_arn(const struct look *look, const void *obj, struct buf *out) {
 
 /* Filters over permissions: all values of one column, of one direction. A column that has no value
  * in a row appends nothing. */
-typedef bool column_fn(const struct sg_rule *r, const struct look *look, struct buf *out);
+typedef bool column_fn(const struct security_group *g, const struct sg_rule *r,
+                       const struct look *look, struct buf *out);
 
 static bool get_column(const struct look *look, const void *obj, bool egress, column_fn *column,
                        struct buf *out) {
+    const struct security_group *g = obj;
     bool any = false;
 
-    list_each (struct sg_rule, r, ((const struct security_group *)obj)->rules) {
-        if (r->egress == egress && column(r, look, out)) {
+    list_each (struct sg_rule, r, g->rules) {
+        if (r->egress == egress && column(g, r, look, out)) {
             buf_add(out, "", 1);
             any = true;
         }
@@ -173,48 +203,69 @@ static bool column_cidr(const struct sg_rule *r, uint8_t family, struct buf *out
     return true;
 }
 
-static bool column_cidr4(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_cidr4(const struct security_group *g, const struct sg_rule *r,
+                         const struct look *look, struct buf *out) {
     return column_cidr(r, IP_V4, out);
 }
 
-static bool column_cidr6(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_cidr6(const struct security_group *g, const struct sg_rule *r,
+                         const struct look *look, struct buf *out) {
     return column_cidr(r, IP_V6, out);
 }
 
-static bool column_from(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_from(const struct security_group *g, const struct sg_rule *r,
+                        const struct look *look, struct buf *out) {
     if (!sg_protocol_has_ports(r->protocol))
         return false;
     buf_addf(out, "%lld", (long long)r->from);
     return true;
 }
 
-static bool column_to(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_to(const struct security_group *g, const struct sg_rule *r,
+                      const struct look *look, struct buf *out) {
     if (!sg_protocol_has_ports(r->protocol))
         return false;
     buf_addf(out, "%lld", (long long)r->to);
     return true;
 }
 
-static bool column_protocol(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_protocol(const struct security_group *g, const struct sg_rule *r,
+                            const struct look *look, struct buf *out) {
     char text[16];
 
     buf_adds(out, sg_protocol_name(r->protocol, text));
     return true;
 }
 
-static bool column_group(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_group(const struct security_group *g, const struct sg_rule *r,
+                         const struct look *look, struct buf *out) {
     buf_adds(out, r->group_id ? r->group_id : "");
     return r->group_id;
 }
 
-static bool column_user(const struct sg_rule *r, const struct look *look, struct buf *out) {
+/* Names of other accounts' groups are not told. */
+static bool column_group_name(const struct security_group *g, const struct sg_rule *r,
+                              const struct look *look, struct buf *out) {
+    const struct security_group *peer =
+        r->group_id && !r->peering_id
+            ? index_get(look->ix, KIND_SECURITY_GROUP, g->o.scope, r->group_id)
+            : NULL;
+
+    if (peer)
+        buf_adds(out, peer->name);
+    return peer;
+}
+
+static bool column_user(const struct security_group *g, const struct sg_rule *r,
+                        const struct look *look, struct buf *out) {
     if (!r->group_id)
         return false;
     buf_addf(out, "%012lld", (long long)r->group_owner);
     return true;
 }
 
-static bool column_prefix_list(const struct sg_rule *r, const struct look *look, struct buf *out) {
+static bool column_prefix_list(const struct security_group *g, const struct sg_rule *r,
+                               const struct look *look, struct buf *out) {
     buf_adds(out, r->prefix_list_id ? r->prefix_list_id : "");
     return r->prefix_list_id;
 }
@@ -233,6 +284,7 @@ COLUMN(from)
 COLUMN(to)
 COLUMN(protocol)
 COLUMN(group)
+COLUMN(group_name)
 COLUMN(user)
 COLUMN(prefix_list)
 #define COLUMN_FIELDS(filter_, name_)                                                              \
@@ -283,6 +335,7 @@ static const struct field security_group_fields[] = {
     COLUMN_FIELDS("to-port", to),
     COLUMN_FIELDS("protocol", protocol),
     COLUMN_FIELDS("group-id", group),
+    COLUMN_FIELDS("group-name", group_name),
     COLUMN_FIELDS("user-id", user),
     COLUMN_FIELDS("prefix-list-id", prefix_list),
     FIELD(6, FT_LIST, struct security_group, vpcs, NULL, .sub = &association_desc),
@@ -320,8 +373,7 @@ static void emit_view(struct xml *x, const struct look *look, const void *obj) {
     xml_text(x, "prefixListId", r->prefix_list_id);
     if (r->group_id) {
         xml_open(x, "referencedGroupInfo");
-        xml_text(x, "groupId", r->group_id);
-        xml_textf(x, "userId", "%012lld", (long long)r->group_owner);
+        sg_rule_emit_group(x, look->ix, v->group, r);
         xml_close(x, "referencedGroupInfo");
     }
     xml_text(x, "description", r->description);
