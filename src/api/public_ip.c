@@ -66,18 +66,13 @@ unsigned public_ip_share(const struct api_config *config) {
 
 /* Elastic addresses, and those given at launch, which are in interfaces only. */
 static int64_t count_public(struct call *c) {
-    struct cursor cur;
     int64_t n = 0;
 
     for (uint16_t region = 1; region <= region_count(); region++) {
         const struct scope scope = {.account = c->scope.account, .region = region};
 
-        index_each_in(c->ix, cur, KIND_ADDRESS, scope) n++;
-        index_each_in(c->ix, cur, KIND_NETWORK_INTERFACE, scope) {
-            list_each (struct eni_address, a,
-                       ((const struct network_interface *)cur.obj)->addresses)
-                n += a->public_ip.family && !a->allocation_id;
-        }
+        n += (int64_t)index_count_in(c->ix, KIND_ADDRESS, scope);
+        n += index_sum_in(c->ix, KIND_NETWORK_INTERFACE, scope, WEIGHT_PUBLIC_IPS);
     }
     return n;
 }

@@ -6,18 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/tally.h"
+
 struct index_row {
     RB_ENTRY(index_row) link;
     struct obj *obj;
     const char *value; /* points into the object */
     uint16_t field;
+    uint8_t kind; /* the object's, so that a look at most rows ends here */
 };
 
 RB_HEAD(rows, index_row);
 
+/* The row added last of some kinds, fields and values, by a hash of them: see row_add. */
+#define HINTS 1024
+
 struct index {
     struct rows rows;
     size_t count[KIND_COUNT];
+    struct tallies *tallies;
+    struct index_row *hints[HINTS];
 };
 
 static int num_cmp(uint64_t a, uint64_t b) {
@@ -27,8 +35,8 @@ static int num_cmp(uint64_t a, uint64_t b) {
 static int row_cmp(const struct index_row *a, const struct index_row *b) {
     int r;
 
-    if ((r = num_cmp(a->obj->kind, b->obj->kind)) || (r = num_cmp(a->field, b->field)) ||
-        (r = strcmp(a->value, b->value)) ||
+    if ((r = num_cmp(a->kind, b->kind)) || (r = num_cmp(a->field, b->field)) ||
+        (r = a->value == b->value ? 0 : strcmp(a->value, b->value)) ||
         (r = num_cmp(a->obj->scope.region, b->obj->scope.region)) ||
         (r = num_cmp(a->obj->scope.account, b->obj->scope.account)))
         return r;
@@ -46,7 +54,13 @@ RB_GENERATE_STATIC(rows, index_row, link, row_cmp)
 #pragma GCC diagnostic pop
 
 struct index *index_new(void) {
-    return calloc(1, sizeof(struct index));
+    struct index *ix = calloc(1, sizeof(*ix));
+
+    if (ix && !(ix->tallies = tallies_new())) {
+        free(ix);
+        ix = NULL;
+    }
+    return ix;
 }
 
 void index_free(struct index *ix) {
@@ -66,6 +80,7 @@ void index_free(struct index *ix) {
             free(row);
         }
     }
+    tallies_free(ix->tallies);
     free(ix);
 }
 
@@ -73,10 +88,69 @@ size_t index_count(const struct index *ix, enum kind k) {
     return ix->count[k];
 }
 
+size_t index_count_in(const struct index *ix, enum kind k, struct scope s) {
+    return tally_in(ix->tallies, k, s)->objects;
+}
+
+size_t index_count_by(const struct index *ix, enum kind k, uint16_t field, const char *value) {
+    return tally_by(ix->tallies, k, field, value)->objects;
+}
+
+int64_t index_sum_in(const struct index *ix, enum kind k, struct scope s, enum weight w) {
+    return tally_in(ix->tallies, k, s)->weights[w];
+}
+
+int64_t index_sum_by(const struct index *ix, enum kind k, uint16_t field, const char *value,
+                     enum weight w) {
+    return tally_by(ix->tallies, k, field, value)->weights[w];
+}
+
+static struct index_row **hint_of(const struct index *ix, const struct index_row *row) {
+    uint32_t h = row->kind * 2654435761u + row->field;
+
+    for (const char *p = row->value; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u; /* FNV-1a */
+    return (struct index_row **)(uintptr_t)&ix->hints[(h ^ h >> 16) % HINTS];
+}
+
+/*
+ * The documents of a state are loaded in the order of their keys, so most rows belong just behind
+ * the one that was added before them to the rows of their value. True when that is so: there is no
+ * such row, and its place is between the hint and *ret_next.
+ */
+static bool belongs_behind(const struct index_row *hint, const struct index_row *row,
+                           struct index_row **ret_next) {
+    if (!hint || hint->kind != row->kind || hint->field != row->field ||
+        strcmp(hint->value, row->value) != 0 || row_cmp(hint, row) >= 0)
+        return false;
+    *ret_next = RB_NEXT(rows, NULL, (struct index_row *)(uintptr_t)hint);
+    return !*ret_next || row_cmp(row, *ret_next) < 0;
+}
+
+static bool add_behind(struct index *ix, struct index_row *hint, struct index_row *row) {
+    struct index_row *next, **at, *parent = hint;
+
+    if (!belongs_behind(hint, row, &next))
+        return false;
+    at = &RB_RIGHT(hint, link);
+    if (*at) { /* then the next one is below it and has nothing on its left */
+        parent = next;
+        at = &RB_LEFT(next, link);
+    }
+    RB_SET(row, parent, link);
+    *at = row;
+    rows_RB_INSERT_COLOR(&ix->rows, row);
+    return true;
+}
+
 static struct index_row *row_find(const struct index *ix, const struct obj *o, uint16_t field,
                                   const char *value) {
-    struct index_row probe = {.obj = (struct obj *)(uintptr_t)o, .value = value, .field = field};
+    struct index_row probe = {
+        .obj = (struct obj *)(uintptr_t)o, .value = value, .field = field, .kind = o->kind};
+    struct index_row *next;
 
+    if (belongs_behind(*hint_of(ix, &probe), &probe, &next))
+        return NULL;
     return RB_FIND(rows, (struct rows *)(uintptr_t)&ix->rows, &probe);
 }
 
@@ -126,21 +200,28 @@ static int each_value(const struct obj *o,
 }
 
 static int row_add(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
-    struct index_row *row = malloc(sizeof(*row));
+    struct index_row *row = malloc(sizeof(*row)), **hint;
 
     if (!row)
         return -ENOMEM;
-    *row = (struct index_row){.obj = (struct obj *)(uintptr_t)o, .value = value, .field = field};
-    /* A value that stands twice in one object's list needs one row. */
-    if (RB_INSERT(rows, &ix->rows, row))
-        free(row);
+    *row = (struct index_row){
+        .obj = (struct obj *)(uintptr_t)o, .value = value, .field = field, .kind = o->kind};
+    hint = hint_of(ix, row);
+    if (!add_behind(ix, *hint, row) && RB_INSERT(rows, &ix->rows, row)) {
+        free(row); /* a value that stands twice in one object's list needs one row */
+        return 0;
+    }
+    *hint = row;
     return 0;
 }
 
 static int row_drop(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
-    struct index_row *row = row_find(ix, o, field, value);
+    struct index_row *row = row_find(ix, o, field, value), **hint;
 
     if (row) {
+        hint = hint_of(ix, row);
+        if (*hint == row)
+            *hint = NULL;
         RB_REMOVE(rows, &ix->rows, row);
         free(row);
     }
@@ -149,13 +230,17 @@ static int row_drop(struct index *ix, const struct obj *o, uint16_t field, const
 
 static void rows_drop(struct index *ix, struct obj *o) {
     each_value(o, row_drop, ix);
+    tallies_drop(ix->tallies, o);
     ix->count[o->kind]--;
 }
 
 static int rows_add(struct index *ix, struct obj *o) {
-    int r = each_value(o, row_add, ix);
+    int r = tallies_add(ix->tallies, o);
 
+    if (r < 0)
+        return r;
     ix->count[o->kind]++;
+    r = each_value(o, row_add, ix);
     if (r < 0)
         rows_drop(ix, o);
     return r;
@@ -194,7 +279,7 @@ void *index_remove(struct index *ix, enum kind k, struct scope s, const char *id
 static bool cursor_at(struct cursor *c, struct index_row *row) {
     c->row = row;
     c->obj = NULL;
-    if (!row || row->obj->kind != c->kind || row->field != c->field ||
+    if (!row || row->kind != c->kind || row->field != c->field ||
         strcmp(row->value, c->value) != 0)
         return false;
     if (!c->any_scope &&
@@ -207,7 +292,7 @@ static bool cursor_at(struct cursor *c, struct index_row *row) {
 static bool cursor_from(const struct index *ix, struct cursor *c, const char *after_id) {
     struct obj at = {
         .kind = c->kind, .scope = c->scope, .id = (char *)(uintptr_t)(after_id ? after_id : "")};
-    struct index_row probe = {.obj = &at, .value = c->value, .field = c->field};
+    struct index_row probe = {.obj = &at, .value = c->value, .field = c->field, .kind = c->kind};
     struct index_row *row = RB_NFIND(rows, (struct rows *)(uintptr_t)&ix->rows, &probe);
 
     if (row && after_id && row_cmp(row, &probe) == 0)

@@ -7,6 +7,9 @@
  * row of an object itself has field 0 and value "": so the objects of a kind in an account stand
  * together, ordered by id, and a page can go on behind the last id it showed, whatever was created
  * or deleted meanwhile. A row more is kept for every field with FF_INDEXED that has a value.
+ *
+ * Beside the tree the index counts the objects of each scope and of each value of a field with
+ * FF_COUNTED, and adds up their weights: asking does not walk.
  */
 #ifndef VPCD_MODEL_INDEX_H
 #define VPCD_MODEL_INDEX_H
@@ -59,6 +62,15 @@ bool cursor_by(const struct index *ix, struct cursor *c, enum kind k, uint16_t f
 bool cursor_by_in(const struct index *ix, struct cursor *c, enum kind k, uint16_t field,
                   const char *value, struct scope s, const char *after_id);
 bool cursor_next(struct cursor *c);
+
+/* How many objects: of a kind in a scope; with this value in a field with FF_COUNTED, of any
+ * account. */
+size_t index_count_in(const struct index *ix, enum kind k, struct scope s);
+size_t index_count_by(const struct index *ix, enum kind k, uint16_t field, const char *value);
+/* And what they weigh together. */
+int64_t index_sum_in(const struct index *ix, enum kind k, struct scope s, enum weight w);
+int64_t index_sum_by(const struct index *ix, enum kind k, uint16_t field, const char *value,
+                     enum weight w);
 
 #define index_each_in(ix, c, k, s)                                                                 \
     for (bool _more = cursor_in(ix, &(c), k, s, NULL); _more; _more = cursor_next(&(c)))

@@ -88,6 +88,7 @@ static const struct kind_info kinds[] = {
                                 .not_found = "InvalidNetworkInterfaceID.NotFound",
                                 .malformed = "InvalidNetworkInterfaceId.Malformed",
                                 .desc = &network_interface_desc,
+                                .weigh = eni_weigh,
                                 .tags = TAGGED(network_interface),
                                 .on_stream = true},
     [KIND_ADDRESS] = {.name = "elastic-ip",

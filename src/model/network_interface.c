@@ -11,6 +11,16 @@
 #include "model/vpc.h"
 #include "model/xml.h"
 
+void eni_weigh(const void *obj, int64_t ret_weights[WEIGHTS]) {
+    const struct network_interface *eni = obj;
+
+    ret_weights[WEIGHT_PRIVATE_IPS] =
+        eni->addresses.n + ((int64_t)eni->prefixes.n << (32 - ENI_PREFIX4_LEN));
+    ret_weights[WEIGHT_PUBLIC_IPS] = 0;
+    list_each (struct eni_address, a, eni->addresses)
+        ret_weights[WEIGHT_PUBLIC_IPS] += a->public_ip.family && !a->allocation_id;
+}
+
 const struct eni_address *eni_primary(const struct network_interface *eni) {
     return eni->addresses.n ? list_at(eni->addresses, struct eni_address, 0) : NULL;
 }
@@ -353,7 +363,7 @@ static void emit_tracking(struct xml *x, const struct look *look, const void *ob
 #define COMMON_FIELDS(N)                                                                           \
     GET("networkInterfaceId", "network-interface-id", get_id),                                     \
         FIELD(N(ENI_BY_SUBNET), FT_STR, ENI, subnet_id, "subnetId", .filter = "subnet-id",         \
-              .flags = FF_INDEXED),                                                                \
+              .flags = FF_INDEXED | FF_COUNTED),                                                   \
         FIELD(N(ENI_BY_VPC), FT_STR, ENI, vpc_id, "vpcId", .filter = "vpc-id",                     \
               .flags = FF_INDEXED),                                                                \
         FIELD(N(4), FT_STR, ENI, description, "description", .filter = "description"),             \

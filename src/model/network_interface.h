@@ -70,6 +70,7 @@ enum {
 
 extern const struct desc network_interface_desc, eni_in_instance_desc;
 
+void eni_weigh(const void *obj, int64_t ret_weights[WEIGHTS]);
 const struct eni_address *eni_primary(const struct network_interface *eni);
 /* The private address of either family; NULL: it is none of its own, or only within a prefix. */
 struct eni_address *eni_find(const struct network_interface *eni, const struct ip *ip);

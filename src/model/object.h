@@ -66,6 +66,13 @@ struct obj {
     char *id;
 };
 
+/* Of what an object has several: see kind_info.weigh. */
+enum weight {
+    WEIGHT_PRIVATE_IPS, /* IPv4 addresses of the subnet that an interface takes up */
+    WEIGHT_PUBLIC_IPS,  /* addresses of the public pool that it has for itself */
+    WEIGHTS,
+};
+
 /* What is fixed about a kind. */
 struct kind_info {
     const char *name;          /* in keys and messages: "vpc" */
@@ -76,6 +83,8 @@ struct kind_info {
     const struct desc *desc;
     uint32_t tags;  /* offset of the tag list; 0: none */
     bool on_stream; /* the host's agent needs it */
+    /* What index_sum_in and _by add up over objects of the kind; NULL: nothing. */
+    void (*weigh)(const void *obj, int64_t ret_weights[WEIGHTS]);
 };
 
 const struct kind_info *kind_info(enum kind k);

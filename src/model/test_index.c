@@ -97,6 +97,7 @@ static void check_in(const struct index *ix, enum kind k, struct scope s) {
         last = o->id;
         n++;
     }
+    assert_int_equal(index_count_in(ix, k, s), n);
     for (size_t i = 0; i < twin_n; i++)
         n -= twin[i]->kind == k && twin[i]->scope.account == s.account &&
              twin[i]->scope.region == s.region;
@@ -116,6 +117,26 @@ static void check_by(const struct index *ix, enum kind k, uint16_t field, const 
     assert_int_equal(n, 0);
 }
 
+static void check_tally(const struct index *ix, enum kind k, const struct field *f,
+                        const char *value) {
+    size_t count = 0;
+    int64_t sums[WEIGHTS] = {0}, weights[WEIGHTS];
+    struct cursor c;
+
+    if (f->flags & FF_COUNTED) {
+        index_each_by(ix, c, k, f->num, value) {
+            count++;
+            if (kind_info(k)->weigh)
+                kind_info(k)->weigh(c.obj, weights);
+            for (int w = 0; kind_info(k)->weigh && w < WEIGHTS; w++)
+                sums[w] += weights[w];
+        }
+        assert_int_equal(index_count_by(ix, k, f->num, value), count);
+        for (enum weight w = 0; w < WEIGHTS; w++)
+            assert_int_equal(index_sum_by(ix, k, f->num, value, w), sums[w]);
+    }
+}
+
 static void check_fields(const struct index *ix, enum kind k, const char *value) {
     const struct desc *d = kind_info(k)->desc;
 
@@ -124,6 +145,7 @@ static void check_fields(const struct index *ix, enum kind k, const char *value)
 
         if (f->flags & FF_INDEXED)
             check_by(ix, k, f->num, value);
+        check_tally(ix, k, f, value);
         if (f->type != FT_LIST)
             continue;
         for (uint16_t n = 0; n < f->sub->n_fields; n++)

@@ -128,15 +128,9 @@ const struct cidr *subnet_cidr6(const struct subnet *s) {
 }
 
 uint64_t subnet_free(const struct index *ix, const struct subnet *s) {
-    uint64_t all = cidr_size(&s->cidr) - 5;
-    struct cursor c;
-
-    index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_SUBNET, s->o.id) {
-        const struct network_interface *eni = c.obj;
-
-        all -= eni->addresses.n + (eni->prefixes.n << (32 - ENI_PREFIX4_LEN));
-    }
-    return all;
+    return cidr_size(&s->cidr) - 5 -
+           (uint64_t)index_sum_by(ix, KIND_NETWORK_INTERFACE, ENI_BY_SUBNET, s->o.id,
+                                  WEIGHT_PRIVATE_IPS);
 }
 
 static bool get_free(const struct look *look, const void *obj, struct buf *out) {
