@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/limits.h"
 #include "base/io.h"
 #include "base/text.h"
 
@@ -181,16 +182,12 @@ static int add_ipv6(struct call *c, struct network_interface *eni, const struct 
 }
 
 static int check_enis_max(struct call *c) {
-    struct cursor cur;
-    size_t count = 0;
+    int64_t max = limit_of(c->ix, c->scope.account, LIMIT_NETWORK_INTERFACES);
 
-    if (index_count(c->ix, KIND_NETWORK_INTERFACE) < ENIS_MAX)
-        return 0; /* of all accounts together */
-    index_each_in(c->ix, cur, KIND_NETWORK_INTERFACE, c->scope) count++;
-    if (count >= ENIS_MAX)
+    if ((int64_t)index_count_in(c->ix, KIND_NETWORK_INTERFACE, c->scope) >= max)
         return call_error(c, "NetworkInterfaceLimitExceeded",
-                          "The maximum number of network interfaces has been reached: %d.",
-                          ENIS_MAX);
+                          "The maximum number of network interfaces has been reached: %lld.",
+                          (long long)max);
     return 0;
 }
 

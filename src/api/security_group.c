@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/limits.h"
 #include "base/text.h"
 
 #define GROUP_NAME_MAX 255
@@ -113,8 +114,6 @@ static int create_security_group(struct call *c, const void *params) {
     const struct create_group *p = params;
     const struct vpc *v = p->vpc_id ? call_get(c, KIND_VPC, p->vpc_id) : default_vpc(c);
     struct security_group *g;
-    struct cursor cur;
-    size_t count = 0;
 
     if (!v)
         return c->error_code ? -1
@@ -141,8 +140,8 @@ static int create_security_group(struct call *c, const void *params) {
                           "Cannot create a group with the reserved name 'default'");
     if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    index_each_in(c->ix, cur, KIND_SECURITY_GROUP, c->scope) count++;
-    if (count >= SECURITY_GROUPS_MAX)
+    if ((int64_t)index_count_in(c->ix, KIND_SECURITY_GROUP, c->scope) >=
+        limit_of(c->ix, c->scope.account, LIMIT_SECURITY_GROUPS))
         return call_error(c, "SecurityGroupLimitExceeded",
                           "The maximum number of security groups has been reached.");
     g = security_group_create(c, v, p->name, p->description, &p->tag_specifications);

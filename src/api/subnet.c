@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/limits.h"
 
 static int check_cidrs(struct call *c, const struct vpc *v, const struct cidr *cidr,
                        const struct cidr *cidr6) {
     struct cursor cur;
     bool inside = false, inside6 = !cidr6->ip.family;
     char text[CIDR_TEXT];
-    size_t count = 0;
+    int64_t count = 0;
 
     if (cidr->ip.family != IP_V4 || cidr->len < 16 || cidr->len > 28 || !cidr_is_canonical(cidr))
         return call_error(c, "InvalidSubnet.Range", "The CIDR '%s' is invalid.",
@@ -43,7 +44,7 @@ static int check_cidrs(struct call *c, const struct vpc *v, const struct cidr *c
                               "The CIDR '%s' conflicts with another subnet",
                               cidr_format(cidr6, text));
     }
-    if (count >= SUBNETS_MAX)
+    if (count >= limit_of(c->ix, c->scope.account, LIMIT_SUBNETS))
         return call_error(c, "SubnetLimitExceeded",
                           "The maximum number of subnets has been reached.");
     return 0;

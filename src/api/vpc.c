@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/limits.h"
 
 const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id) {
     struct cursor cur;
@@ -94,12 +95,11 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
     const struct dhcp_options *options;
     struct cidr cidr6;
     struct cursor cur;
-    size_t count = 0;
 
     if (!v || call_tags(c, tag_specifications, v) < 0)
         return NULL;
-    index_each_in(c->ix, cur, KIND_VPC, c->scope) count++;
-    if (count >= VPCS_MAX) {
+    if ((int64_t)index_count_in(c->ix, KIND_VPC, c->scope) >=
+        limit_of(c->ix, c->scope.account, LIMIT_VPCS)) {
         call_error(c, "VpcLimitExceeded", "The maximum number of VPCs has been reached.");
         return NULL;
     }

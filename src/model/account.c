@@ -4,10 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct field limit_fields[] = {
+    FIELD(1, FT_STR, struct account_limit, name, NULL),
+    FIELD(2, FT_INT, struct account_limit, value, NULL),
+};
+static const struct desc limit_desc =
+    DESC_STORED("account limit", struct account_limit, limit_fields);
+
 static const struct field account_fields[] = {
     FIELD(1, FT_STR, struct account, name, NULL),
     FIELD(2, FT_TIME, struct account, created, NULL),
     FIELD(3, FT_STRS, struct account, defaults, NULL),
+    FIELD(4, FT_LIST, struct account, limits, NULL, .sub = &limit_desc),
 };
 const struct desc account_desc = DESC_STORED("account", struct account, account_fields);
 

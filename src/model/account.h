@@ -5,12 +5,20 @@
 
 #include "model/object.h"
 
+/* How much of something an account may have, where that is not the default (api/limits.h). */
+struct account_limit {
+    char *name;
+    int64_t value;
+    struct blob unknown;
+};
+
 /* Scope {0, 0}; id: the 12 digits. */
 struct account {
     struct obj o;
     char *name;
     int64_t created;
     struct list defaults; /* names of the regions where the default VPC was once made */
+    struct list limits;   /* struct account_limit */
     struct blob unknown;
 };
 
