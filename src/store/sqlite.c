@@ -52,7 +52,8 @@ static const char *const statements[] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
-    [ST_LOAD] = "SELECT key, version, value FROM documents ORDER BY key",
+    [ST_PLACES] = "SELECT id FROM documents ORDER BY key",
+    [ST_LOAD] = "SELECT id, key, version, value FROM documents ORDER BY id",
     [ST_VERSION] = "SELECT version FROM documents WHERE key = ?",
     [ST_GET] = "SELECT version, value FROM documents WHERE key = ?",
     [ST_INSERT] = "INSERT INTO documents (key, version, value) VALUES (?, 1, ?)",
@@ -260,43 +261,6 @@ static int sqlite_open(struct event_base *base, const char *dir,
     }
     *ret_store = &s->store;
     return 0;
-}
-
-static int load_rows(struct sqlite_store *s, store_load_fn *fn, void *arg) {
-    sqlite3_stmt *st = s->st[ST_LOAD];
-    int rc, r = 0;
-
-    while (r == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_doc doc = {.key = (const char *)sqlite3_column_text(st, 0),
-                                .version = (uint64_t)sqlite3_column_int64(st, 1),
-                                .value = sqlite3_column_blob(st, 2),
-                                .len = (size_t)sqlite3_column_bytes(st, 2)};
-
-        r = doc.key ? fn(arg, &doc) : -ENOMEM;
-    }
-    sqlite3_reset(st);
-    return r < 0 ? r : sqlite_errno(rc);
-}
-
-static int sqlite_load(struct store *store, store_load_fn *fn, void *arg) {
-    struct sqlite_store *s = (struct sqlite_store *)store;
-    int64_t min;
-    int r;
-
-    if (s->loaded)
-        return -EINVAL;
-    /* One transaction, so that the documents and the cursor are of one state. */
-    r = sqlite_run(s->st[ST_BEGIN]);
-    if (r == 0)
-        r = sqlite_log_bounds(s, &min, &s->cursor);
-    if (r == 0)
-        r = load_rows(s, fn, arg);
-    if (!sqlite3_get_autocommit(s->db) && sqlite_run(s->st[ST_COMMIT]) < 0 && r == 0)
-        r = -EIO;
-    if (r == 0)
-        r = pipeline_start(s->pipeline);
-    s->loaded = r == 0;
-    return r;
 }
 
 static int sqlite_submit(struct store *s, struct store_txn *txn) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two halves of the engine share: opening and loading (sqlite.c), applying
+/* What the parts of the engine share: opening (sqlite.c), loading (sqlite_load.c), applying
  * (sqlite_commit.c). */
 #ifndef VPCD_STORE_SQLITE_ENGINE_H
 #define VPCD_STORE_SQLITE_ENGINE_H
@@ -13,6 +13,7 @@ enum statement {
     ST_BEGIN,
     ST_COMMIT,
     ST_ROLLBACK,
+    ST_PLACES,
     ST_LOAD,
     ST_VERSION,
     ST_GET,
@@ -42,6 +43,9 @@ int sqlite_run(sqlite3_stmt *st);
 
 /* The first and the last row of the log of changes; 0 and 0 when it is empty. */
 int sqlite_log_bounds(struct sqlite_store *s, int64_t *ret_min, int64_t *ret_max);
+
+/* All documents, and where the changes of others begin. */
+int sqlite_load(struct store *store, store_load_fn *fn, void *arg);
 
 /* For the pipeline: a group of transactions, and a look at what others wrote. */
 size_t sqlite_commit(void *engine, struct store_txn *const *txns, size_t n);

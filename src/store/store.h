@@ -61,6 +61,7 @@ struct store_doc {
     uint64_t version; /* 0: the document is absent */
     const void *value;
     size_t len;
+    size_t place; /* in a load: how many documents there are before it in the order of the keys */
 };
 
 struct store_result {
@@ -125,7 +126,8 @@ struct store_ops {
                 struct store **ret_store, char error[STORE_TEXT]);
     /* Finishes what is in flight, delivers it, frees. */
     void (*close)(struct store *s);
-    /* Every document once in key order; from the state that it read on, changes are watched. */
+    /* Every document once, in no order (doc->place tells the keys' order); from the state that it
+     * read on, changes are watched. */
     int (*load)(struct store *s, store_load_fn *fn, void *arg);
     /* Takes the transaction over. The generic limits were checked. */
     int (*submit)(struct store *s, struct store_txn *txn);
