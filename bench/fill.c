@@ -7,8 +7,8 @@
  *
  *     VPC 10.N.0.0/16 -- 16 subnets /20 -- up to 4,000 interfaces each, in the default group
  *
- * Prints the id of the last VPC, subnet and group, then some interfaces' ids, a line each. vpcd must
- * not run on it meanwhile.
+ * Prints the id of the last VPC, subnet and group, then some interfaces' ids, a line each. vpcd
+ * must not run on it meanwhile.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -92,7 +92,7 @@ static int make_interfaces(struct call *c) {
 
 static int run(struct txn *t, void *arg) {
     static struct buf body;
-    int (*step)(struct call *c) = *(int (**)(struct call *))arg;
+    int (*step)(struct call * c) = *(int (**)(struct call *))arg;
     struct call c = {.api = F.api,
                      .scope = {.account = F.account, .region = region_by_name("us-east-1")},
                      .txn = t,

@@ -94,7 +94,6 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
     struct vpc *v = call_new(c, KIND_VPC);
     const struct dhcp_options *options;
     struct cidr cidr6;
-    struct cursor cur;
 
     if (!v || call_tags(c, tag_specifications, v) < 0)
         return NULL;

@@ -279,8 +279,7 @@ void *index_remove(struct index *ix, enum kind k, struct scope s, const char *id
 static bool cursor_at(struct cursor *c, struct index_row *row) {
     c->row = row;
     c->obj = NULL;
-    if (!row || row->kind != c->kind || row->field != c->field ||
-        strcmp(row->value, c->value) != 0)
+    if (!row || row->kind != c->kind || row->field != c->field || strcmp(row->value, c->value) != 0)
         return false;
     if (!c->any_scope &&
         (row->obj->scope.region != c->scope.region || row->obj->scope.account != c->scope.account))
