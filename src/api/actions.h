@@ -17,7 +17,9 @@
 #include "model/vpc.h"
 
 extern const struct actions address_actions;
+extern const struct actions customer_gateway_actions;
 extern const struct actions dhcp_options_actions;
+extern const struct actions egress_only_gateway_actions;
 extern const struct actions eni_address_actions;
 extern const struct actions eni_attachment_actions;
 extern const struct actions eni_permission_actions;
@@ -49,6 +51,7 @@ extern const struct actions subnet_actions;
 extern const struct actions subnet_reservation_actions;
 extern const struct actions tag_actions;
 extern const struct actions vpc_actions;
+extern const struct actions vpn_gateway_actions;
 
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}

@@ -29,7 +29,9 @@
 
 static const struct actions *const families[] = {
     &address_actions,
+    &customer_gateway_actions,
     &dhcp_options_actions,
+    &egress_only_gateway_actions,
     &eni_address_actions,
     &eni_attachment_actions,
     &eni_permission_actions,
@@ -59,6 +61,7 @@ static const struct actions *const families[] = {
     &subnet_reservation_actions,
     &tag_actions,
     &vpc_actions,
+    &vpn_gateway_actions,
 };
 
 const struct actions *const *api_families(size_t *ret_n) {

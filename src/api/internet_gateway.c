@@ -2,7 +2,7 @@
 /* Internet gateways. */
 #include <string.h>
 
-#include "api/actions.h"
+#include "api/gateway.h"
 
 struct create_params {
     struct list tag_specifications;
@@ -100,6 +100,8 @@ static int detach_internet_gateway(struct call *c, const void *params) {
     if (!g->vpc_id || strcmp(g->vpc_id, v->o.id) != 0)
         return call_error(c, "Gateway.NotAttached", "resource %s is not attached to network %s",
                           g->o.id, v->o.id);
+    if (gateway_check_detach(c, g->o.id) < 0)
+        return -1;
     index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_VPC, v->o.id) {
         list_each (struct eni_address, a, ((const struct network_interface *)cur.obj)->addresses) {
             if (a->public_ip.family)

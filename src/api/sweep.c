@@ -22,7 +22,10 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "model/account.h"
+#include "model/gateway.h"
 #include "model/instance.h"
+#include "model/nat_gateway.h"
+#include "model/peering.h"
 #include "model/regions.h"
 
 #define LOOK_MAX 5000   /* objects that a step looks at, but for the account that it ends with */
@@ -94,9 +97,42 @@ static bool is_token(const void *obj, struct item *ret_item) {
     return true;
 }
 
+static bool ended(int64_t time, const void *obj, struct item *ret_item) {
+    _buf_ struct buf document = BUF_INIT;
+
+    if (!time)
+        return false;
+    obj_encode(obj, &document);
+    ret_item->time = time;
+    ret_item->bytes = document.len;
+    return true;
+}
+
+static bool is_past_nat_gateway(const void *obj, struct item *ret_item) {
+    const struct nat_gateway *g = obj;
+
+    return ended(g->state == NAT_FAILED ? g->created : g->deleted, obj, ret_item);
+}
+
+static bool is_past_vpn_gateway(const void *obj, struct item *ret_item) {
+    return ended(((const struct vpn_gateway *)obj)->deleted, obj, ret_item);
+}
+
+static bool is_past_customer_gateway(const void *obj, struct item *ret_item) {
+    return ended(((const struct customer_gateway *)obj)->deleted, obj, ret_item);
+}
+
+static bool is_past_peering(const void *obj, struct item *ret_item) {
+    return ended(peering_gone(obj, time_ms()), obj, ret_item);
+}
+
 static const struct rule rules[] = {
     {KIND_INSTANCE, is_terminated, TERMINATED_KEPT_MS, TERMINATED_MAX},
     {KIND_TOKEN, is_token, TOKEN_KEPT_MS, TOKENS_MAX},
+    {KIND_NAT_GATEWAY, is_past_nat_gateway, GATEWAY_KEPT_MS, TERMINATED_MAX},
+    {KIND_VPN_GATEWAY, is_past_vpn_gateway, GATEWAY_KEPT_MS, TERMINATED_MAX},
+    {KIND_CUSTOMER_GATEWAY, is_past_customer_gateway, GATEWAY_KEPT_MS, TERMINATED_MAX},
+    {KIND_PEERING, is_past_peering, 0, TERMINATED_MAX},
 };
 
 static int newest_first(const void *a, const void *b) {

@@ -7,6 +7,7 @@
 
 #define TERMINATED_KEPT_MS (3600 * 1000ll) /* "for about an hour" (EC2 user guide) */
 #define TERMINATED_MAX 1000                /* of an account, in all regions */
+#define GATEWAY_KEPT_MS TERMINATED_KEPT_MS /* "about an hour" (VPC user guide, NAT gateways) */
 #define TOKEN_KEPT_MS (24 * 3600 * 1000ll) /* EC2 API reference, "Ensuring idempotency" */
 #define TOKENS_MAX 16384
 #define SWEEP_BYTES_MAX (16 * 1024 * 1024) /* of either, in tags and kept replies */

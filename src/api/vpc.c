@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/actions.h"
+#include "api/gateway.h"
 #include "api/limits.h"
 
 const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id) {
@@ -182,7 +182,7 @@ static const struct desc vpc_id_desc = DESC("VpcId", struct vpc_id, vpc_id_field
 static bool vpc_in_use(struct call *c, const char *id) {
     struct cursor cur;
 
-    if (cursor_by(c->ix, &cur, KIND_SUBNET, SUBNET_BY_VPC, id) || vpc_gateway(c->ix, id) ||
+    if (cursor_by(c->ix, &cur, KIND_SUBNET, SUBNET_BY_VPC, id) || gateways_in_vpc(c, id) ||
         cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_VPC, id))
         return true;
     index_each_by(c->ix, cur, KIND_SECURITY_GROUP, SG_BY_VPC, id) {

@@ -23,6 +23,10 @@ enum peering_status peering_status(const struct peering *p, int64_t now) {
     return p->status;
 }
 
+int64_t peering_gone(const struct peering *p, int64_t now) {
+    return peering_status(p, now) == PEERING_EXPIRED ? p->expires + PEERING_KEPT_OTHER_MS : p->gone;
+}
+
 const struct peering_side *peering_other(const struct peering *p, const char *vpc_id) {
     if (strcmp(p->requester.vpc_id, vpc_id) == 0)
         return &p->accepter;

@@ -21,6 +21,13 @@ enum peering_status {
     PEERING_EXPIRED, /* never stored: a pending one whose time is over */
 };
 
+/* How long a request waits for an answer, and how long a connection that came to an end is shown:
+ * to who ended it, and to the other side (VPC peering guide, "VPC peering connection lifecycle").
+ */
+#define PEERING_EXPIRES_MS (7 * 24 * 3600 * 1000ll)
+#define PEERING_KEPT_MS (2 * 3600 * 1000ll)
+#define PEERING_KEPT_OTHER_MS (2 * 24 * 3600 * 1000ll)
+
 struct peering_side {
     char *vpc_id;
     char *account; /* 12 digits */
@@ -50,6 +57,9 @@ extern const struct desc peering_desc;
 struct scope peering_scope(const struct peering_side *side);
 /* `now` in milliseconds. */
 enum peering_status peering_status(const struct peering *p, int64_t now);
+/* Until when a connection that came to an end is shown; 0: it has not. A pending one that nobody
+ * answers ends by itself. */
+int64_t peering_gone(const struct peering *p, int64_t now);
 /* The side that is not the VPC; NULL: the VPC has no part in it. A VPC is never both. */
 const struct peering_side *peering_other(const struct peering *p, const char *vpc_id);
 /* The VPC at the other end of an active connection, or NULL. */

@@ -98,6 +98,28 @@ void route_table_disassociate(struct route_table *t, const char *subnet_id) {
     }
 }
 
+void route_table_stop_propagation(struct route_table *t, const char *gateway_id) {
+    for (uint32_t i = 0; i < t->routes.n; i++) {
+        const struct route *r = list_at(t->routes, struct route, i);
+
+        if (r->origin == ROUTE_ORIGIN_PROPAGATED && strcmp(r->target, gateway_id) == 0)
+            route_table_cut_route(t, i--);
+    }
+    for (uint32_t i = 0; i < t->propagating.n; i++) {
+        if (strcmp(list_str(t->propagating, i), gateway_id) != 0)
+            continue;
+        free(list_str(t->propagating, i));
+        list_cut(&t->propagating, sizeof(char *), i--);
+    }
+}
+
+bool route_table_is_edge(const struct route_table *t) {
+    list_each (struct route_association, a, t->associations)
+        if (a->gateway_id)
+            return true;
+    return false;
+}
+
 struct route *route_table_find_route(const struct route_table *t, const struct cidr *cidr) {
     list_each (struct route, r, t->routes) {
         if (!r->prefix_list_id && cidr_equal(&r->cidr, cidr))

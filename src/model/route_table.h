@@ -62,6 +62,10 @@ void route_table_cut_route(struct route_table *t, uint32_t i);
 void route_table_cut_association(struct route_table *t, uint32_t i);
 /* Takes a subnet's association out. */
 void route_table_disassociate(struct route_table *t, const char *subnet_id);
+/* Takes no more routes of that gateway: those it has go. */
+void route_table_stop_propagation(struct route_table *t, const char *gateway_id);
+/* Whether a gateway is associated with it. */
+bool route_table_is_edge(const struct route_table *t);
 
 /* False when the route's target is gone: the route is a blackhole. */
 bool route_is_active(const struct index *ix, const struct route_table *t, const struct route *r);

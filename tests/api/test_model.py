@@ -21,6 +21,7 @@ TRACKING = ["ConnectionTrackingSpecification." + name
 
 # Of EC2's, but newer than Debian's botocore.
 NEWER = {
+    "CreateCustomerGateway": {"BgpAsnExtended"},
     "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
     "DescribeImages": {"IncludeDisabled"},
