@@ -45,6 +45,7 @@ extern const struct actions security_group_actions;
 extern const struct actions security_group_reference_actions;
 extern const struct actions security_group_rule_actions;
 extern const struct actions security_group_rule_modify_actions;
+extern const struct actions security_group_vpc_actions;
 extern const struct actions security_group_rule_show_actions;
 extern const struct actions sts_actions;
 extern const struct actions subnet_actions;

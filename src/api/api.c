@@ -56,6 +56,7 @@ static const struct actions *const families[] = {
     &security_group_reference_actions,
     &security_group_rule_actions,
     &security_group_rule_modify_actions,
+    &security_group_vpc_actions,
     &security_group_rule_show_actions,
     &subnet_actions,
     &subnet_reservation_actions,

@@ -47,7 +47,7 @@ static int groups_settle(struct call *c, const struct vpc *v, const struct list 
         g = call_get(c, KIND_SECURITY_GROUP, *id);
         if (!g)
             return -1;
-        if (strcmp(g->vpc_id, v->o.id) != 0)
+        if (!security_group_in_vpc(g, v->o.id))
             return call_error(c, "InvalidParameter",
                               "Security group %s and subnet belong to different networks.", *id);
         if (strs_add(ret_groups, *id) < 0)

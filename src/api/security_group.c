@@ -205,7 +205,7 @@ static int delete_security_group(struct call *c, const void *params) {
         return call_error(
             c, "CannotDelete",
             "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", g->o.id);
-    if (cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_GROUP, g->o.id))
+    if (g->vpcs.n || cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_GROUP, g->o.id))
         return call_error(c, "DependencyViolation", "resource %s has a dependent object", g->o.id);
     index_each_by(c->ix, cur, KIND_SECURITY_GROUP, SG_BY_REFERENCE, g->o.id) {
         const struct security_group *other = cur.obj;

@@ -183,7 +183,8 @@ static bool vpc_in_use(struct call *c, const char *id) {
     struct cursor cur;
 
     if (cursor_by(c->ix, &cur, KIND_SUBNET, SUBNET_BY_VPC, id) || gateways_in_vpc(c, id) ||
-        cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_VPC, id))
+        cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_VPC, id) ||
+        cursor_by(c->ix, &cur, KIND_SECURITY_GROUP, SG_BY_ASSOCIATION, id))
         return true;
     index_each_by(c->ix, cur, KIND_SECURITY_GROUP, SG_BY_VPC, id) {
         if (strcmp(((const struct security_group *)cur.obj)->name, "default") != 0)

@@ -313,7 +313,7 @@ static const struct field association_fields[] = {
     FIELD(1, FT_STR, struct sg_association, vpc_id, NULL, .flags = FF_INDEXED),
     FIELD(2, FT_BOOL, struct sg_association, stuck, NULL),
 };
-static const struct desc association_desc =
+const struct desc sg_association_desc =
     DESC_STORED("association", struct sg_association, association_fields);
 
 static const struct field security_group_fields[] = {
@@ -338,7 +338,7 @@ static const struct field security_group_fields[] = {
     COLUMN_FIELDS("group-name", group_name),
     COLUMN_FIELDS("user-id", user),
     COLUMN_FIELDS("prefix-list-id", prefix_list),
-    FIELD(6, FT_LIST, struct security_group, vpcs, NULL, .sub = &association_desc),
+    FIELD(6, FT_LIST, struct security_group, vpcs, NULL, .sub = &sg_association_desc),
     FIELD(5, FT_LIST, struct security_group, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc security_group_desc =

@@ -58,7 +58,7 @@ enum {
 
 #define SG_RULE_ANY (-1)
 
-extern const struct desc security_group_desc, sg_rule_desc;
+extern const struct desc security_group_desc, sg_rule_desc, sg_association_desc;
 /* A rule as DescribeSecurityGroupRules shows it; what is described is a struct sg_rule_view. */
 struct sg_rule_view {
     const struct security_group *group;
