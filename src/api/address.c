@@ -31,10 +31,19 @@ static const struct address *find_address(struct call *c, const char *allocation
     return NULL;
 }
 
+static int check_border_group(struct call *c, const char *group) {
+    if (group && strcmp(group, region_name(c->scope.region)) != 0)
+        return call_error(c, "InvalidParameterValue",
+                          "Value (%.64s) for parameter networkBorderGroup is invalid. There is one "
+                          "for the region: %s.",
+                          group, region_name(c->scope.region));
+    return 0;
+}
+
 struct allocate {
     char *domain;
     struct ip address;
-    char *pool, *border_group;
+    char *pool, *border_group, *own_pool, *ipam_pool;
     struct list tag_specifications;
 };
 static const struct field allocate_fields[] = {
@@ -42,14 +51,25 @@ static const struct field allocate_fields[] = {
     FIELD(0, FT_IP, struct allocate, address, "Address"),
     FIELD(0, FT_STR, struct allocate, pool, "PublicIpv4Pool"),
     FIELD(0, FT_STR, struct allocate, border_group, "NetworkBorderGroup"),
+    FIELD(0, FT_STR, struct allocate, own_pool, "CustomerOwnedIpv4Pool"),
+    FIELD(0, FT_STR, struct allocate, ipam_pool, "IpamPoolId"),
     TAG_SPECIFICATIONS(struct allocate),
 };
 static const struct desc allocate_desc = DESC("AllocateAddress", struct allocate, allocate_fields);
 
-static int check_allocate(struct call *c, const struct allocate *p) {
-    static const enum kind taggable[] = {KIND_ADDRESS};
+int addresses_check_max(struct call *c) {
     struct cursor cur;
     size_t count = 0;
+
+    index_each_in(c->ix, cur, KIND_ADDRESS, c->scope) count++;
+    if (count >= ADDRESSES_MAX)
+        return call_error(c, "AddressLimitExceeded",
+                          "The maximum number of addresses has been reached.");
+    return 0;
+}
+
+static int check_allocate(struct call *c, const struct allocate *p) {
+    static const enum kind taggable[] = {KIND_ADDRESS};
 
     if (p->domain && strcmp(p->domain, "vpc") != 0)
         return call_error(c, "InvalidParameterValue",
@@ -58,15 +78,14 @@ static int check_allocate(struct call *c, const struct allocate *p) {
     if (p->pool && strcmp(p->pool, "amazon") != 0)
         return call_error(c, "InvalidPublicIpv4PoolID.NotFound",
                           "The pool ID '%.64s' does not exist.", p->pool);
-    if (p->border_group && strcmp(p->border_group, region_name(c->scope.region)) != 0)
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter networkBorderGroup is invalid. There is one "
-                          "for the region: %s.",
-                          p->border_group, region_name(c->scope.region));
-    index_each_in(c->ix, cur, KIND_ADDRESS, c->scope) count++;
-    if (count >= ADDRESSES_MAX)
-        return call_error(c, "AddressLimitExceeded",
-                          "The maximum number of addresses has been reached.");
+    if (p->own_pool)
+        return call_error(c, "UnsupportedOperation",
+                          "Pools of customer-owned addresses are not offered.");
+    if (p->ipam_pool)
+        return call_error(c, "InvalidIpamPoolId.NotFound",
+                          "The ipam-pool ID '%.64s' does not exist", p->ipam_pool);
+    if (check_border_group(c, p->border_group) < 0 || addresses_check_max(c) < 0)
+        return -1;
     return call_tags_check(c, &p->tag_specifications, taggable, 1);
 }
 
@@ -118,11 +137,12 @@ static int release_address(struct call *c, const void *params) {
     const struct address *a = find_address(c, p->allocation_id, &p->public_ip);
     char text[IP_TEXT];
 
-    if (!a)
+    if (!a || check_border_group(c, p->border_group) < 0)
         return -1;
     if (a->association_id)
         return call_error(c, "InvalidIPAddress.InUse", "Address %s is in use.",
                           ip_format(&a->public_ip, text));
+    address_transfer_drop(c, a->o.id);
     public_ip_release(c, &a->public_ip);
     txn_delete(c->txn, a);
     return call_return_true(c);
@@ -194,8 +214,13 @@ static const struct network_interface *only_eni(struct call *c, const char *inst
 
     if (!i)
         return NULL;
-    if (i->state != INSTANCE_PENDING && i->state != INSTANCE_RUNNING &&
-        i->state != INSTANCE_STOPPED) {
+    if (i->state == INSTANCE_PENDING) {
+        call_error(c, "InvalidInstanceID",
+                   "The pending instance '%s' is not in a valid state for this operation.",
+                   i->o.id);
+        return NULL;
+    }
+    if (i->state != INSTANCE_RUNNING && i->state != INSTANCE_STOPPED) {
         call_error(c, "IncorrectInstanceState",
                    "The instance '%s' is not in a state in which an address can be associated.",
                    i->o.id);
@@ -215,6 +240,23 @@ static const struct network_interface *only_eni(struct call *c, const char *inst
     return eni;
 }
 
+static const struct network_interface *named_eni(struct call *c, const char *id) {
+    const struct network_interface *eni = call_get(c, KIND_NETWORK_INTERFACE, id);
+    const struct instance *i =
+        eni && eni->instance_id ? txn_get(c->txn, KIND_INSTANCE, c->scope, eni->instance_id) : NULL;
+
+    if (eni && eni_check_managed(c, eni) < 0)
+        return NULL;
+    if (i && i->state == INSTANCE_PENDING) {
+        call_error(c, "IncorrectInstanceState",
+                   "The instance '%s' to which '%s' is attached is not in a valid state for this "
+                   "operation.",
+                   i->o.id, eni->o.id);
+        return NULL;
+    }
+    return eni;
+}
+
 static const struct network_interface *find_target(struct call *c, const struct associate *p) {
     if (p->instance_id && p->eni_id) {
         call_error(c, "InvalidParameterCombination",
@@ -222,7 +264,7 @@ static const struct network_interface *find_target(struct call *c, const struct 
         return NULL;
     }
     if (p->eni_id)
-        return call_get(c, KIND_NETWORK_INTERFACE, p->eni_id);
+        return named_eni(c, p->eni_id);
     if (p->instance_id)
         return only_eni(c, p->instance_id);
     call_error(c, "MissingParameter",
@@ -234,8 +276,11 @@ static const struct network_interface *find_target(struct call *c, const struct 
 static int end_association(struct call *c, const struct address *a) {
     const struct network_interface *have =
         a->eni_id ? index_get(c->ix, KIND_NETWORK_INTERFACE, c->scope, a->eni_id) : NULL;
-    struct network_interface *eni = have ? txn_edit(c->txn, have) : NULL;
+    struct network_interface *eni;
 
+    if (have && eni_check_managed(c, have) < 0)
+        return -1;
+    eni = have ? txn_edit(c->txn, have) : NULL;
     if (!eni)
         return call_no_memory(c);
     list_each (struct eni_address, each, eni->addresses)
@@ -383,45 +428,11 @@ static int disassociate_address(struct call *c, const void *params) {
     return call_return_true(c);
 }
 
-struct addresses_attribute {
-    struct list ids;
-    char *attribute;
-};
-static const struct field addresses_attribute_fields[] = {
-    FIELD(0, FT_STRS, struct addresses_attribute, ids, "AllocationId"),
-    FIELD(0, FT_STR, struct addresses_attribute, attribute, "Attribute"),
-};
-static const struct desc addresses_attribute_desc =
-    DESC("DescribeAddressesAttribute", struct addresses_attribute, addresses_attribute_fields);
-
-/* No address has a reverse DNS name of its own. */
-static const struct field bare_address_fields[] = {
-    FIELD(0, FT_IP, struct address, public_ip, "publicIp"),
-    {.type = FT_GET, .wire = "allocationId", .get = get_id},
-};
-static const struct desc bare_address_desc =
-    DESC("address attribute", struct address, bare_address_fields);
-
-static int describe_addresses_attribute(struct call *c, const void *params) {
-    const struct addresses_attribute *p = params;
-
-    if (p->attribute && strcmp(p->attribute, "domain-name") != 0)
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter attribute is invalid. Unknown attribute.",
-                          p->attribute);
-    return describe(c, &(struct describe){.kind = KIND_ADDRESS,
-                                          .ids = &p->ids,
-                                          .set = "addressSet",
-                                          .view = &bare_address_desc});
-}
-
 static const struct action rows[] = {
     {"AllocateAddress", &allocate_desc, allocate_address},
     {"AssociateAddress", &associate_desc, associate_address},
     {"DescribeAddresses", &describe_addresses_desc, describe_addresses, ACT_FILTERS,
      "addressesSet"},
-    {"DescribeAddressesAttribute", &addresses_attribute_desc, describe_addresses_attribute,
-     ACT_FILTERS, "addressSet"},
     {"DisassociateAddress", &disassociate_desc, disassociate_address},
     {"ReleaseAddress", &release_desc, release_address},
 };

@@ -30,6 +30,8 @@
 static const struct actions *const families[] = {
     &address_actions,
     &customer_gateway_actions,
+    &address_attribute_actions,
+    &address_transfer_actions,
     &dhcp_options_actions,
     &egress_only_gateway_actions,
     &eni_address_actions,

@@ -16,6 +16,15 @@
 #include "base/io.h"
 #include "base/text.h"
 
+int eni_check_managed(struct call *c, const struct network_interface *eni) {
+    if (eni->requester_managed)
+        return call_error(c, "OperationNotPermitted",
+                          "The network interface '%s' is managed by a service, and changed through "
+                          "it alone.",
+                          eni->o.id);
+    return 0;
+}
+
 const struct instance_type *eni_instance_type(struct call *c, const struct network_interface *eni) {
     const struct instance *i =
         eni->instance_id ? txn_get(c->txn, KIND_INSTANCE, c->scope, eni->instance_id) : NULL;

@@ -39,6 +39,9 @@ int eni_attach(struct call *c, const struct network_interface *eni,
 /* Takes it off its instance; public addresses that were given at launch go. */
 int eni_detach(struct call *c, const struct network_interface *eni);
 
+/* An interface that a service manages (a NAT gateway) is not for its owner to change. */
+int eni_check_managed(struct call *c, const struct network_interface *eni);
+
 /* eni_permission.c: all that was granted on an interface. */
 void eni_permissions_drop(struct call *c, const char *eni_id);
 
@@ -49,6 +52,11 @@ bool public_ip_claim(struct call *c, const struct ip *ip, const char *owner);
 /* How many an account may have, and: it takes one more. AddressLimitExceeded. */
 unsigned public_ip_share(const struct api_config *config);
 int public_ip_take(struct call *c);
+/* address.c: AddressLimitExceeded when the account has as many elastic IPs in the region as it may.
+ */
+int addresses_check_max(struct call *c);
+/* address_transfer.c: a pending offer of the allocation ends. */
+void address_transfer_drop(struct call *c, const char *allocation_id);
 /* One address's association ends; an address given at launch is released. */
 void public_ip_drop(struct call *c, struct eni_address *a);
 /* A public address for the primary private one, as subnets and RunInstances give them. */

@@ -147,7 +147,7 @@ static int assign(struct call *c, const struct assign *p, uint8_t family) {
     const struct list *addresses, *prefixes;
     char text[CIDR_TEXT];
 
-    if (!s)
+    if (!s || eni_check_managed(c, have) < 0)
         return -1;
     if (ways != 1)
         return call_error(c, "InvalidParameterCombination",
@@ -236,6 +236,8 @@ static int unassign(struct call *c, const struct assign *p, uint8_t family) {
 
     if (!eni)
         return have ? call_no_memory(c) : -1;
+    if (eni_check_managed(c, have) < 0)
+        return -1;
     if (!p->addresses.n && !p->prefixes.n)
         return call_error(c, "MissingParameter",
                           "The request must contain addresses or prefixes to unassign");

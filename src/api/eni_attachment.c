@@ -14,7 +14,7 @@ int eni_attach(struct call *c, const struct network_interface *eni,
     unsigned count = 1;
     char id[64];
 
-    if (eni->instance_id)
+    if (eni->instance_id || eni->requester_managed)
         return call_error(c, "InvalidNetworkInterface.InUse", "Interface: [%s] in use.", eni->o.id);
     if (strcmp(eni->zone, i->zone) != 0)
         return call_error(c, "InvalidParameterCombination",

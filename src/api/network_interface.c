@@ -70,7 +70,7 @@ static int delete_network_interface(struct call *c, const void *params) {
 
     if (!eni)
         return -1;
-    if (eni->instance_id)
+    if (eni->instance_id || eni->requester_managed)
         return call_error(c, "InvalidNetworkInterface.InUse",
                           "Network interface '%s' is currently in use.", p->id);
     eni_permissions_drop(c, p->id);
@@ -231,7 +231,7 @@ static int modify_network_interface_attribute(struct call *c, const void *params
                 eni_tracking_given(&p->tracking);
     struct network_interface *eni;
 
-    if (!have)
+    if (!have || eni_check_managed(c, have) < 0)
         return -1;
     if (given != 1)
         return call_error(c, "InvalidParameterCombination",
@@ -262,7 +262,7 @@ static int reset_network_interface_attribute(struct call *c, const void *params)
     const struct network_interface *have = call_get(c, KIND_NETWORK_INTERFACE, p->id);
     struct network_interface *eni;
 
-    if (!have)
+    if (!have || eni_check_managed(c, have) < 0)
         return -1;
     if (!p->source_dest_check)
         return call_error(c, "MissingParameter", "The request must contain the attribute to reset");

@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "model/account.h"
+#include "model/address.h"
 #include "model/gateway.h"
 #include "model/instance.h"
 #include "model/nat_gateway.h"
@@ -126,6 +127,13 @@ static bool is_past_peering(const void *obj, struct item *ret_item) {
     return ended(peering_gone(obj, time_ms()), obj, ret_item);
 }
 
+static bool is_transfer(const void *obj, struct item *ret_item) {
+    const struct address_transfer *t = obj;
+
+    ret_item->time = t->accepted ? t->accepted : t->expires;
+    return true;
+}
+
 static const struct rule rules[] = {
     {KIND_INSTANCE, is_terminated, TERMINATED_KEPT_MS, TERMINATED_MAX},
     {KIND_TOKEN, is_token, TOKEN_KEPT_MS, TOKENS_MAX},
@@ -133,6 +141,7 @@ static const struct rule rules[] = {
     {KIND_VPN_GATEWAY, is_past_vpn_gateway, GATEWAY_KEPT_MS, TERMINATED_MAX},
     {KIND_CUSTOMER_GATEWAY, is_past_customer_gateway, GATEWAY_KEPT_MS, TERMINATED_MAX},
     {KIND_PEERING, is_past_peering, 0, TERMINATED_MAX},
+    {KIND_ADDRESS_TRANSFER, is_transfer, TRANSFER_KEPT_MS, TRANSFERS_MAX},
 };
 
 static int newest_first(const void *a, const void *b) {

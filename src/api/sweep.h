@@ -10,6 +10,8 @@
 #define GATEWAY_KEPT_MS TERMINATED_KEPT_MS /* "about an hour" (VPC user guide, NAT gateways) */
 #define TOKEN_KEPT_MS (24 * 3600 * 1000ll) /* EC2 API reference, "Ensuring idempotency" */
 #define TOKENS_MAX 16384
+#define TRANSFER_KEPT_MS (14LL * 24 * 3600 * 1000) /* of an elastic IP, once accepted or over */
+#define TRANSFERS_MAX 4096
 #define SWEEP_BYTES_MAX (16 * 1024 * 1024) /* of either, in tags and kept replies */
 #define SWEEP_MAX 1000                     /* objects that one step deletes */
 #define SWEEP_LITTER 1024

@@ -52,7 +52,7 @@ static const struct field allocation_fields[] = {
      .filter = "network-interface-owner-id",
      .get = get_address_owner},
     FIELD(4, FT_IP, struct address, private_ip, "privateIpAddress", .filter = "private-ip-address"),
-    {.type = FT_GET, .wire = "publicIpv4Pool", .filter = "public-ipv4-pool", .get = get_pool},
+    {.type = FT_GET, .wire = "publicIpv4Pool", .get = get_pool},
     {.type = FT_GET,
      .wire = "networkBorderGroup",
      .filter = "network-border-group",

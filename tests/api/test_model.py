@@ -24,6 +24,7 @@ NEWER = {
     "CreateCustomerGateway": {"BgpAsnExtended"},
     "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
+    "AllocateAddress": {"IpamPoolId"},
     "DescribeImages": {"IncludeDisabled"},
     "CreateNetworkInterface": {"EnablePrimaryIpv6", "Ipv6Addresses.N.IsPrimaryIpv6", *TRACKING},
     "ModifyNetworkInterfaceAttribute": {"EnablePrimaryIpv6", "AssociatePublicIpAddress", *TRACKING},
