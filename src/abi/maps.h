@@ -23,7 +23,7 @@
 /* Part of every pin's name. Raise it when a struct of this file changes. The numbers must outlive
  * the agent, since flows name them: what changes alone has a layout of its own. */
 #define MAPS_LAYOUT 1
-#define STATS_LAYOUT 2 /* eni_stats */
+#define STATS_LAYOUT 3 /* eni_stats */
 #define NAT_LAYOUT 1
 #define RULE_LAYOUT 3 /* of the rule_* maps: their sizes count, too */
 
@@ -388,6 +388,8 @@ struct eni_stats_value {
     __u64 flows_reclaimed;
     __u64 untracked_uncached; /* untracked packets that found no place for their verdict */
     __u64 arp_answered;       /* ARP and neighbour discovery */
+    __u64 too_big_second;     /* in which ICMP errors for too large packets were last sent, */
+    __u64 too_big_told;       /* and how many (src/bpf/too_big.h) */
 };
 
 /* progs: what the stubs on the devices call. */
@@ -422,7 +424,7 @@ _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");
 _Static_assert(sizeof(struct ring_value) == 44, "ring_value");
 _Static_assert(sizeof(struct flow_total_value) == 16, "flow_total_value");
-_Static_assert(sizeof(struct eni_stats_value) == 72, "eni_stats_value");
+_Static_assert(sizeof(struct eni_stats_value) == 88, "eni_stats_value");
 
 #pragma GCC diagnostic pop
 #endif

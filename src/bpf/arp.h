@@ -66,17 +66,10 @@ STAGE int neighbour_mac(const struct abi_addr *addr, u32 family) {
 /* The reply goes back where the request came from. */
 static __always_inline int neighbour_send(struct __sk_buff *skb, struct pkt *p) {
     struct eni_stats_value *stats = stats_of(p->key.eni);
-    struct link_key key = {.eni = p->key.eni};
-    struct link_value *link;
 
     if (stats)
         __sync_fetch_and_add(&stats->arp_answered, 1);
-    if (!p->key.eni)
-        return deliver_to(skb, skb->ifindex, 0);
-    link = bpf_map_lookup_elem(&links, &key);
-    if (!link)
-        return pkt_drop(DROP_NO_LINK);
-    return deliver_to(skb, skb->ifindex, link->kind == LINK_VETH);
+    return deliver_back(skb, p);
 }
 
 /* Leaves the answer in p->v.dst_mac. */

@@ -16,8 +16,8 @@
 
 #include "bpf/nat.h"
 #include "bpf/packet.h"
-
-#define GUARD_MARK 0x76706364 /* "vpcd" */
+#include "bpf/split.h"
+#include "bpf/too_big.h"
 
 static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 peer) {
     if (peer) {
@@ -29,9 +29,26 @@ static __always_inline int deliver_to(struct __sk_buff *skb, u32 ifindex, u32 pe
     return (int)bpf_redirect(ifindex, 0);
 }
 
-/* The uplink's MTU; what turns round in the gateway does not meet it. */
-static __always_inline int deliver_too_big(const struct pkt *p) {
-    return (!p->v.far || !p->key.eni) && p->wire_len > UPLINK_MTU;
+/* The answer goes back to the interface (or the uplink) where its question came from. */
+static __always_inline int deliver_back(struct __sk_buff *skb, struct pkt *p) {
+    struct link_key key = {.eni = p->key.eni};
+    struct link_value *link;
+
+    if (!p->key.eni)
+        return deliver_to(skb, skb->ifindex, 0);
+    link = bpf_map_lookup_elem(&links, &key);
+    if (!link)
+        return pkt_drop(DROP_NO_LINK);
+    return deliver_to(skb, skb->ifindex, link->kind == LINK_VETH);
+}
+
+/* Dropped; what the hook returns sends the message back, if there is one. */
+static __always_inline int deliver_refused(struct __sk_buff *skb, struct pkt *p, u32 reason) {
+    int action = pkt_refuse(p, reason);
+
+    if (dry_run || reason != DROP_TOO_BIG || !p->key.eni || too_big_message(skb))
+        return action;
+    return deliver_back(skb, p);
 }
 
 /* Rewrites the packet by p->v and sends it: what the hook returns. */
@@ -39,8 +56,10 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     u8 macs[12];
     int reason;
 
-    if (deliver_too_big(p))
-        return pkt_refuse(p, DROP_TOO_BIG);
+    if (dry_run)
+        return TC_ACT_REDIRECT;
+    if (too_big(p))
+        return deliver_refused(skb, p, DROP_TOO_BIG);
     reason = nat_apply(skb, p);
     if (reason)
         return pkt_refuse(p, (u32)reason);
@@ -48,6 +67,11 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     __builtin_memcpy(macs + 6, p->v.src_mac, 6);
     if (bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0))
         return pkt_drop(DROP_INTERNAL);
+    if (p->wire_len > mtu_of(p)) {
+        reason = split(skb);
+        if (reason)
+            return pkt_refuse(p, (u32)reason);
+    }
     return deliver_to(skb, p->v.ifindex, p->v.flags & FLOW_TO_PEER);
 }
 

@@ -27,7 +27,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     if (!flow_hit(p)) {
         reason = slow_path(skb, p, slow_eni_as); /* 4 to 12 */
         if (reason)
-            return pkt_refuse(p, (u32)reason);
+            return deliver_refused(skb, p, (u32)reason);
     }
     return deliver(skb, p);
 }

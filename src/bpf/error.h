@@ -23,6 +23,7 @@
 #define VPCD_BPF_ERROR_H
 
 #include "bpf/icmp.h"
+#include "bpf/offload.h"
 #include "bpf/packet.h"
 
 #define ICMP_HEADER 8
@@ -123,22 +124,14 @@ static __always_inline int quote_store(struct __sk_buff *skb, u32 check, u32 off
            bpf_l4_csum_replace(skb, check, from, to, size);
 }
 
-/* Changes a checksum inside the quotation by a difference that it covers. A zero of UDP stays. */
+/* Changes a checksum inside the quotation by a difference that it covers, and the message's. */
 static __always_inline int quote_sum(struct __sk_buff *skb, u32 check, u32 at, u32 from, u32 to,
                                      u32 size, u32 is_udp) {
     __be16 before, after;
 
-    if (bpf_skb_load_bytes(skb, at, &before, 2))
+    if (bpf_skb_load_bytes(skb, at, &before, 2) || sum_change(skb, at, from, to, size, is_udp) ||
+        bpf_skb_load_bytes(skb, at, &after, 2))
         return -1;
-    if (is_udp && !before)
-        return 0;
-    if (bpf_l3_csum_replace(skb, at, from, to, size) || bpf_skb_load_bytes(skb, at, &after, 2))
-        return -1;
-    if (is_udp && !after) {
-        after = 0xffff;
-        if (bpf_skb_store_bytes(skb, at, &after, 2, 0))
-            return -1;
-    }
     return bpf_l4_csum_replace(skb, check, before, after, 2) ? -1 : 0;
 }
 

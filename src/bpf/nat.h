@@ -4,7 +4,8 @@
  *
  * Checksums are changed by difference through the kernel's helpers and never computed: those know
  * whether the packet carries a full checksum or only the part over the pseudo header (offload),
- * for which an address counts and a port does not.
+ * for which an address counts and a port does not. Only where that part belongs to a packet inside
+ * this one they do not know that this one's sum is whole.
  */
 #ifndef VPCD_BPF_NAT_H
 #define VPCD_BPF_NAT_H
@@ -48,7 +49,9 @@ STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
     if (p->wire_proto == IPPROTO_UDP)
         flags |= BPF_F_MARK_MANGLED_0; /* a zero means "not computed" and stays */
     for (u32 i = 0; i < 4 && i < words; i++) {
-        if (check && bpf_l4_csum_replace(skb, check, from.w[i], to.w[i], flags))
+        if (check && p->partial == PARTIAL_INSIDE
+                ? sum_change(skb, check, from.w[i], to.w[i], 4, p->wire_proto == IPPROTO_UDP)
+                : check && bpf_l4_csum_replace(skb, check, from.w[i], to.w[i], flags))
             return DROP_INTERNAL;
     }
     if (p->key.family == FAMILY_V4) {

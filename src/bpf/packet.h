@@ -15,6 +15,7 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ip.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
@@ -37,6 +38,7 @@ typedef __s64 s64;
 #define FAMILY_V4 4
 #define FAMILY_V6 6
 #define UPLINK_MTU 1500
+#define GUARD_MARK 0x76706364 /* "vpcd": what the data plane itself sends out (guard.bpf.c) */
 
 enum pkt_kind {
     PKT_FLOW = 0, /* belongs to a flow: looked up and remembered */
@@ -46,12 +48,31 @@ enum pkt_kind {
     PKT_NS, /* neighbour solicitation */
 };
 
+/* A checksum that is not there yet (offload.h). */
+enum partial {
+    PARTIAL_NONE = 0,
+    PARTIAL_OWN,    /* the packet's own */
+    PARTIAL_INSIDE, /* of a packet inside this one */
+};
+
+enum fragment {
+    FRAGMENT_NONE = 0, /* a whole packet */
+    FRAGMENT_FIRST,
+    FRAGMENT_LATER, /* no transport header: ports are the first one's */
+};
+
 struct pkt {
     struct flow_key key; /* .eni by the hook, the rest by parse */
 
     /* parse.h */
-    u32 kind;     /* enum pkt_kind */
-    u32 l4_off;   /* of the transport header */
+    u32 kind;      /* enum pkt_kind */
+    u32 l4_off;    /* of the transport header */
+    u32 l4_header; /* its length, as far as it is looked at; 0: a protocol without ports */
+    u32 partial;   /* enum partial */
+    u32 sum_end;   /* where such a checksum ends; 0: there is none */
+    u32 may_split; /* IPv4 that may be fragmented, and can be (split.h) */
+    struct iphdr split_ip;
+    u32 fragment; /* enum fragment */
     u32 ip_len;   /* of the IP packet, before segmentation */
     u32 wire_len; /* of its largest segment */
     u32 segments;

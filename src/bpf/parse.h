@@ -23,6 +23,7 @@
 
 #include "bpf/fragment.h"
 #include "bpf/icmp.h"
+#include "bpf/offload.h"
 #include "bpf/packet.h"
 
 #define IPV6_EXTENSIONS 8 /* more are refused */
@@ -78,6 +79,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
         struct icmp_start icmp = {};
         if (l4_len < sizeof icmp || bpf_skb_load_bytes(skb, p->l4_off, &icmp, sizeof icmp))
             return DROP_TRUNCATED;
+        p->l4_header = sizeof icmp;
         /* The other family's ICMP is a protocol like any other. */
         if ((p->key.proto == IPPROTO_ICMP) == (p->key.family == FAMILY_V4))
             return parse_icmp(p, &icmp);
@@ -85,6 +87,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
     p->rule_port = p->key.dport;
     p->rule_port_reply = p->key.sport;
 
+    p->l4_header = header;
     if (skb->gso_size && header) {
         u32 headers = p->l4_off - ETH_LEN + header;
         u32 payload = p->ip_len > headers ? p->ip_len - headers : 0;
@@ -161,6 +164,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     p->key.dst.w[0] = ip.daddr;
     p->l4_off = ETH_LEN + header;
     p->ip_len = p->wire_len = total;
+    p->may_split = header == sizeof ip && !skb->gso_size && !(ip.frag_off & bpf_htons(0x4000));
     if (ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
         return fragment_ipv4(p);
     return parse_transport(skb, p, total - header);
@@ -239,6 +243,7 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     p->tcp_flags = 0;
     p->icmp_type = 0;
     p->quotes = p->error = 0;
+    p->partial = p->sum_end = p->fragment = p->l4_header = p->may_split = 0;
     if (skb->vlan_present)
         return DROP_VLAN;
     if (bpf_skb_load_bytes(skb, 0, &eth, sizeof eth))
@@ -248,7 +253,7 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     switch (bpf_ntohs(eth.h_proto)) {
     case ETH_P_ARP:
         p->kind = PKT_ARP;
-        return 0;
+        return is_partial(skb) ? DROP_MALFORMED : 0;
     case ETH_P_IP:
         reason = parse_ipv4(skb, p);
         break;
@@ -261,6 +266,8 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     default:
         return DROP_ETHERTYPE;
     }
+    if (!reason && is_partial(skb))
+        reason = offload_check(skb);
     if (reason || p->kind == PKT_NS)
         return reason;
     p->wire_src = p->key.src;

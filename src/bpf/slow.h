@@ -43,7 +43,7 @@ STAGE int slow_finish(void) {
         reason = reply_check();
     if (!reason)
         reason = deliver_find();
-    if (!reason && deliver_too_big(p)) /* before anything is kept of it */
+    if (!reason && too_big(p)) /* before anything is kept of it */
         reason = DROP_TOO_BIG;
     if (!reason)
         reason = commit();

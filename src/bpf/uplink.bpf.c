@@ -22,7 +22,7 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
     if (!flow_hit(p)) {
         reason = slow_path(skb, p, slow_uplink_as);
         if (reason)
-            return pkt_refuse(p, (u32)reason);
+            return deliver_refused(skb, p, (u32)reason);
     }
     return deliver(skb, p);
 }

@@ -17,8 +17,9 @@
  *     public address
  *  9. network ACL of the receiver's subnet, when the packet enters it
  * 10. security groups of the receiver, ingress; then its destination check
- * 11. delivery: MTU. AWS's internet gateway has 1,500 for all; here what turns round in it is not
- *     held to that, as long as no ICMP error tells the sender
+ * 11. delivery: MTU, 9,001 inside the VPC and 1,500 through the internet gateway, for what turns
+ * round in it as well. "Packets that are larger are fragmented, or dropped if DF is set" (EC2 user
+ * guide, "MTU"): IPv4 that leaves may be fragmented; the sender of what is dropped is told
  * 12. the flow: `sender` and `receiver` say who tracks it
  *
  * A later packet of a flow goes the same steps, but for this:
@@ -49,6 +50,7 @@
 #include <string.h>
 
 #define INTERNET_MTU 1500
+#define VPC_MTU 9001
 
 static const struct oracle_host no_host;
 
@@ -152,6 +154,8 @@ static enum drop_reason arrive(struct way *w) {
     char by[96], text[IP_TEXT];
     bool ok;
 
+    if (!is_here(w, w->to))
+        return hop(w, 9, "the interface", w->to->o.id, DROP_NO_LINK);
     if (w->crosses) {
         ok = oracle_acl(w->ix, w->to, false, w->self, source_now(w), by);
         r = hop(w, 9, "network ACL of the receiver's subnet, ingress", by,
@@ -221,6 +225,17 @@ static enum drop_reason first_of_another(struct way *w) {
     return r;
 }
 
+/* 11 */
+static enum drop_reason check_size(struct way *w) {
+    uint32_t mtu = w->internet || !w->to ? INTERNET_MTU : VPC_MTU;
+    bool cut = w->self->may_fragment && w->self->src.family == IP_V4 && w->p->from &&
+               mtu == INTERNET_MTU && w->self->length <= VPC_MTU;
+
+    if (w->self->length <= mtu || cut)
+        return DROP_NONE;
+    return hop(w, 11, "MTU of the way", mtu == INTERNET_MTU ? "1500" : "9001", DROP_TOO_BIG);
+}
+
 static enum drop_reason judge(struct way *w) {
     enum drop_reason r = malformed(w->self);
 
@@ -243,9 +258,7 @@ static enum drop_reason judge(struct way *w) {
         return first_of_another(w);
     if (!r && w->to)
         r = arrive(w);
-    if (!r && w->internet && !(w->p->from && w->to) && w->self->length > INTERNET_MTU)
-        return hop(w, 11, "MTU of the internet gateway", "1500", DROP_TOO_BIG);
-    return r;
+    return r ? r : check_size(w);
 }
 
 static void judge_all(struct way *w, struct oracle_verdict *ret) {

@@ -22,6 +22,7 @@ struct oracle_packet {
     uint16_t sport, dport;        /* TCP and UDP */
     uint8_t icmp_type, icmp_code; /* ICMP over IPv4, ICMPv6 over IPv6 */
     uint32_t length;              /* of the IP packet in bytes; 0: a small one */
+    bool may_fragment;            /* IPv4 without DF */
 };
 
 /* What is not in the model: this host and its uplink. */

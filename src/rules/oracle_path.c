@@ -67,9 +67,7 @@ static enum drop_reason to_interface(struct way *w, const struct route *r) {
 
     if (!eni || !eni->instance_id || eni == from)
         return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
-    if (!is_here(w, eni))
-        return hop(w, 8, "interface", r->target, DROP_NO_LINK);
-    w->to = eni;
+    w->to = eni; /* arrive() asks whether it is here */
     return hop(w, 8, "interface", r->target, DROP_NONE);
 }
 

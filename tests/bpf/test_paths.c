@@ -411,41 +411,6 @@ static void test_internet_turn(void **state) {
     expect_pass(&w, &a, &k, &out);
 }
 
-static void test_too_big(void **state) {
-    struct packet k;
-    struct outcome out;
-
-    config_flags(CONFIG_HOST_OPEN);
-    for (int extra = 0; extra < 2; extra++) {
-        packet_eth(&k, world_router_mac, a.mac, ETH_P_IP);
-        packet_ip(&k, "10.0.1.4", HOST, IPPROTO_UDP);
-        packet_udp(&k, 1, 2, (size_t)(1472 + extra));
-        packet_finish(&k);
-        world_send(&w, &a, &k, &out);
-        assert_int_equal(out.reason, extra ? DROP_TOO_BIG : DROP_NONE);
-        world_send(&w, &a, &k, &out); /* and on the fast path */
-        assert_int_equal(out.reason, extra ? DROP_TOO_BIG : DROP_NONE);
-    }
-    /* Nothing is kept of a packet that was dropped. */
-    uint32_t entries = world_flow_entries(&w);
-    packet_eth(&k, world_router_mac, a.mac, ETH_P_IP);
-    packet_ip(&k, "10.0.1.4", HOST, IPPROTO_UDP);
-    packet_udp(&k, 3, 4, 1473);
-    packet_finish(&k);
-    expect_drop(&w, &a, &k, DROP_TOO_BIG);
-    assert_int_equal(world_flow_entries(&w), entries);
-    /* A GSO packet is as large as its segments. */
-    packet_eth(&k, world_router_mac, a.mac, ETH_P_IP);
-    packet_ip(&k, "10.0.1.4", HOST, IPPROTO_TCP);
-    packet_tcp(&k, 1, 2, ACK, 3000);
-    packet_finish(&k);
-    world_send_gso(&w, &a, &k, 1460, &out);
-    assert_int_equal(out.reason, DROP_NONE);
-    world_send_gso(&w, &a, &k, 1461, &out);
-    assert_int_equal(out.reason, DROP_TOO_BIG);
-    config_flags(0);
-}
-
 /* Segments on the wire and IP bytes, headers of each. */
 static void test_gso_count(void **state) {
     struct flow_value f;
@@ -481,7 +446,6 @@ int main(void) {
         cmocka_unit_test(test_internet_holes),
         cmocka_unit_test(test_internet_in_from_inside),
         cmocka_unit_test(test_internet_turn),
-        cmocka_unit_test(test_too_big),
         cmocka_unit_test(test_gso_count),
     };
 

@@ -568,7 +568,6 @@ def test_two_clouds_on_one_host(w, strict, behind):
             assert not [f for f in at_other.drain() if b"over" in f.raw]
 
 
-@pytest.mark.xfail(strict=True, reason="nothing looks at where a packet's checksum is to be written")
 @pytest.mark.parametrize("where, offset", [("the destination port", 2), ("the source port", 0)])
 def test_a_checksum_written_over_what_was_judged(strict, where, offset):
     """Root inside leaves a checksum to be filled in (a virtio header with NEEDS_CSUM) and says where: over another field.

@@ -383,7 +383,8 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
         ret->counted += (unsigned)(after[i] - g->drops[i]);
     }
     memcpy(g->drops, after, sizeof(after));
-    ret->accepted = opts.retval == TC_ACT_REDIRECT;
+    /* Of what is too big its sender is told, by a packet in its place. */
+    ret->accepted = opts.retval == TC_ACT_REDIRECT && ret->reason != DROP_TOO_BIG;
     ret->len = opts.data_size_out;
     if (ret->accepted)
         must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, &search));

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Checksums that are not there yet (CHECKSUM_PARTIAL): somebody after us sums from `csum_start` to
+ * the packet's end and writes the sum `csum_offset` bytes after that start. Root inside an instance
+ * chooses both, so they might name what was judged: a port, an address, a quotation. A packet
+ * passes
+ *
+ *  1. when the sum goes into its own transport checksum, and is taken from its transport header
+ *  2. when it is taken from behind everything that was looked at: a packet inside this one (an
+ *     overlay network of the instances), which nothing here depends on
+ *
+ * and is malformed otherwise. A fragment has no sum of its own, so with one it is malformed too.
+ *
+ * Programs at tc cannot read these fields through their context. They are read from the sk_buff
+ * itself, by the offsets that the kernel's BTF gives when the programs are loaded: the same way on
+ * 6.1, where bpf_rdonly_cast does not exist, and later.
+ */
+#ifndef VPCD_BPF_OFFLOAD_H
+#define VPCD_BPF_OFFLOAD_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/icmp.h"
+#include "bpf/packet.h"
+
+#define CHECKSUM_PARTIAL 3
+
+/* What of the kernel's struct is read; the offsets are the running kernel's. */
+struct sk_buff {
+    u8 ip_summed : 2;
+    u16 csum_start, csum_offset; /* from skb->head; from csum_start */
+    u16 network_header;          /* from skb->head */
+} __attribute__((preserve_access_index));
+
+static __always_inline int is_partial(struct __sk_buff *skb) {
+    const struct sk_buff *kernel = (const void *)skb;
+
+    return BPF_CORE_READ_BITFIELD_PROBED(kernel, ip_summed) == CHECKSUM_PARTIAL;
+}
+
+/* Where a protocol's checksum is in its header; 0xffff: it has none. */
+static __always_inline u32 sum_offset(const struct pkt *p) {
+    switch (p->key.proto) {
+    case IPPROTO_TCP:
+        return 16;
+    case IPPROTO_UDP:
+        return 6;
+    case IPPROTO_SCTP:
+        return 8;
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+        return 2;
+    default:
+        return 0xffff;
+    }
+}
+
+/* Changes a checksum in the packet by the difference of what it covers, whatever the kernel means
+ * to do with it. UDP's zero stays, and no other sum becomes zero. */
+static __always_inline int sum_change(struct __sk_buff *skb, u32 at, u32 from, u32 to, u32 size,
+                                      u32 is_udp) {
+    __be16 sum;
+
+    if (is_udp && (bpf_skb_load_bytes(skb, at, &sum, 2) || !sum))
+        return 0;
+    if (bpf_l3_csum_replace(skb, at, from, to, size))
+        return -1;
+    if (is_udp && !bpf_skb_load_bytes(skb, at, &sum, 2) && !sum) {
+        sum = 0xffff;
+        return (int)bpf_skb_store_bytes(skb, at, &sum, 2, 0);
+    }
+    return 0;
+}
+
+/* 0, or the reason of a drop. Once p->l4_off and p->l4_header are known. */
+STAGE int offload_check(struct __sk_buff *skb) {
+    const struct sk_buff *kernel = (const void *)skb;
+    struct pkt *p = pkt_get();
+    u16 start = 0, offset = 0, network = 0;
+    u32 from;
+
+    if (!p)
+        return DROP_INTERNAL;
+    if (bpf_core_read(&start, sizeof start, &kernel->csum_start) ||
+        bpf_core_read(&offset, sizeof offset, &kernel->csum_offset) ||
+        bpf_core_read(&network, sizeof network, &kernel->network_header))
+        return DROP_INTERNAL;
+    if (p->kind == PKT_NS || p->fragment || start < network)
+        return DROP_MALFORMED;
+    from = ETH_LEN + (u32)start - network;
+    p->sum_end = from + offset + 2;
+    if (from == p->l4_off && offset == sum_offset(p)) {
+        p->partial = PARTIAL_OWN; /* 1 */
+        return 0;
+    }
+    if (from < p->l4_off + p->l4_header || p->quotes)
+        return DROP_MALFORMED;
+    p->partial = PARTIAL_INSIDE; /* 2 */
+    return 0;
+}
+
+#endif
