@@ -153,6 +153,7 @@ class Frame:
         self.dst, self.src, self.kind = mac_text(raw[:6]), mac_text(raw[6:12]), struct.unpack("!H", raw[12:14])[0]
         self.source = self.destination = self.protocol = self.sport = self.dport = self.type = self.code = None
         self.payload, self.op, self.flags, self.transport = b"", None, None, b""
+        self.identification = self.fragment = None  # IPv4's words, IPv6's fragment header's
         if self.kind == IPV4:
             self._ipv4(raw[14:])
         elif self.kind == IPV6:
@@ -168,12 +169,20 @@ class Frame:
         self.source, self.destination = socket.inet_ntoa(d[12:16]), socket.inet_ntoa(d[16:20])
         if checksum(d[:header]):
             self.faults.append("IPv4 header checksum")
+        self.identification, self.fragment = struct.unpack("!HH", d[4:8])
+        if self.fragment & 0x3fff: # a piece: its transport header is not whole, or not there
+            self.transport = self.payload = d[header:total]
+            return
         self._transport(d[12:16], d[16:20], d[header:total])
 
     def _ipv6(self, d):
         length = struct.unpack("!H", d[4:6])[0]
         self.protocol, self.ttl, self.length = d[6], d[7], length + 40
         self.source, self.destination = (str(ipaddress.ip_address(d[8:24])), str(ipaddress.ip_address(d[24:40])))
+        if self.protocol == 44:
+            self.protocol, _, self.fragment, self.identification = struct.unpack("!BBHI", d[40:48])
+            self.transport = self.payload = d[48:40 + length]
+            return
         self._transport(d[8:24], d[24:40], d[40:40 + length])
 
     def _transport(self, src, dst, t):

@@ -470,17 +470,6 @@ def test_forwarding_reverse_path_filters_and_a_chain_that_drops(w, behind):
         subprocess.run(["nft", "delete", "table", "inet", "vpcdtest"], check=True)
 
 
-def test_larger_than_the_uplink(w):
-    """1500 outside, 9001 inside; what is larger is dropped and counted, and TCP finds its size by itself."""
-    with w.a.wire() as at_a:
-        for src, dst in ((w.a.ip, w.cloud.host), (w.a.ip6, w.cloud.host6)):
-            with w.cloud.dropping("too-big"):
-                at_a.send(ether(ROUTER_MAC, w.a.mac, ip(src, dst, udp(1, 2, bytes(1500)))))
-            at_a.send(ether(ROUTER_MAC, w.a.mac, ip(src, dst, udp(1, 2, bytes(1452 + (20 if "." in src else 0))))))
-            f = w.up.receive(lambda f: f.protocol == 17 and f.dport == 2)
-            assert len(f.raw) == 1514 and not f.faults
-
-
 # Only the host's ports that are named
 
 @pytest.fixture(scope="module")
