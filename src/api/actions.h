@@ -55,6 +55,8 @@ extern const struct actions subnet_reservation_actions;
 extern const struct actions tag_actions;
 extern const struct actions vpc_actions;
 extern const struct actions vpn_gateway_actions;
+extern const struct actions vpc_attribute_actions;
+extern const struct actions vpc_cidr_actions;
 
 #define ACTIONS(family_, rows_)                                                                    \
     const struct actions family_ = {.rows = (rows_), .n = sizeof(rows_) / sizeof((rows_)[0])}
@@ -90,8 +92,6 @@ struct vpc_parts { /* what is made together with a VPC */
 };
 struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
                        const struct list *tag_specifications);
-/* A free /56 of the pool, claimed for the VPC; false with the call's error set. */
-bool vpc_allocate_ipv6(struct call *c, const char *vpc_id, struct cidr *ret_cidr);
 const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id);
 const struct security_group *vpc_default_group(const struct index *ix, const char *vpc_id);
 const struct internet_gateway *vpc_gateway(const struct index *ix, const char *vpc_id);

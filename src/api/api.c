@@ -65,6 +65,8 @@ static const struct actions *const families[] = {
     &tag_actions,
     &vpc_actions,
     &vpn_gateway_actions,
+    &vpc_attribute_actions,
+    &vpc_cidr_actions,
 };
 
 const struct actions *const *api_families(size_t *ret_n) {

@@ -5,15 +5,30 @@
 
 #include "api/actions.h"
 
-/* Local routes first, in the order of the VPC's CIDRs. */
+static bool vpc_has_cidr(const struct vpc *v, const struct cidr *cidr) {
+    const struct list *lists[] = {&v->cidrs, &v->cidrs6};
+
+    for (size_t i = 0; i < 2; i++)
+        list_each (struct cidr_association, a, *lists[i])
+            if (cidr_equal(&a->cidr, cidr))
+                return true;
+    return false;
+}
+
+/* One local route for each CIDR of the VPC. What is there keeps its place and its target. */
 static void sync_local(struct route_table *t, const struct vpc *v) {
-    for (uint32_t i = 0; i < t->routes.n; i++)
-        if (list_at(t->routes, struct route, i)->origin == ROUTE_ORIGIN_CREATE_TABLE)
+    const struct list *lists[] = {&v->cidrs, &v->cidrs6};
+
+    for (uint32_t i = 0; i < t->routes.n; i++) {
+        const struct route *r = list_at(t->routes, struct route, i);
+
+        if (r->origin == ROUTE_ORIGIN_CREATE_TABLE && !vpc_has_cidr(v, &r->cidr))
             route_table_cut_route(t, i--);
-    list_each (struct cidr_association, a, v->cidrs)
-        route_table_add_route(t, &a->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
-    list_each (struct cidr_association, a, v->cidrs6)
-        route_table_add_route(t, &a->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
+    }
+    for (size_t i = 0; i < 2; i++)
+        list_each (struct cidr_association, a, *lists[i])
+            if (!route_table_find_route(t, &a->cidr))
+                route_table_add_route(t, &a->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
 }
 
 int route_tables_sync_local(struct call *c, const struct vpc *v) {

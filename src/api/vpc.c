@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* VPCs and their attributes. */
+/* VPCs; their CIDR blocks are in vpc_cidr.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/gateway.h"
 #include "api/limits.h"
+#include "api/vpc_cidr.h"
 
 const struct network_acl *vpc_default_acl(const struct index *ix, const char *vpc_id) {
     struct cursor cur;
@@ -34,45 +35,6 @@ const struct internet_gateway *vpc_gateway(const struct index *ix, const char *v
     return cursor_by(ix, &cur, KIND_INTERNET_GATEWAY, IGW_BY_VPC, vpc_id) ? cur.obj : NULL;
 }
 
-static char *ipv6_claim(const struct cidr *c, char *out) {
-    char text[CIDR_TEXT];
-
-    snprintf(out, ID_MAX, "ipv6/%s", cidr_format(c, text));
-    return out;
-}
-
-bool vpc_allocate_ipv6(struct call *c, const char *vpc_id, struct cidr *ret_cidr) {
-    const struct cidr *pool = &api_config(c->api)->ipv6_pool;
-    struct cidr candidate = {.ip = pool->ip, .len = 56};
-    struct scope global = {0};
-    char claim[ID_MAX];
-    uint64_t n = pool->len >= 56 ? 1 : (uint64_t)1 << (56 - pool->len);
-
-    /* The first /56 is the host's. */
-    for (uint64_t i = 1; i < n; i++) {
-        /* Bytes 0 to 6 count /56 prefixes. */
-        for (int b = 6, carry = 1; b >= 0 && carry; b--)
-            carry = ++candidate.ip.b[b] == 0;
-        if (txn_claim(c->txn, global, ipv6_claim(&candidate, claim), vpc_id)) {
-            *ret_cidr = candidate;
-            return true;
-        }
-    }
-    call_error(c, "InsufficientCidrBlocks", "The pool of IPv6 prefixes is used up");
-    return false;
-}
-
-static int add_cidr(struct call *c, struct list *list, const char *prefix,
-                    const struct cidr *cidr) {
-    struct cidr_association *a = list_add(list, sizeof(*a));
-    char id[64];
-
-    if (!a || !str_set(&a->id, obj_make_id(prefix, id)))
-        return call_no_memory(c);
-    a->cidr = *cidr;
-    return 0;
-}
-
 static struct network_acl *default_acl_create(struct call *c, const struct vpc *v) {
     struct network_acl *a = call_new(c, KIND_NETWORK_ACL);
 
@@ -93,7 +55,6 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
                        const struct list *tag_specifications) {
     struct vpc *v = call_new(c, KIND_VPC);
     const struct dhcp_options *options;
-    struct cidr cidr6;
 
     if (!v || call_tags(c, tag_specifications, v) < 0)
         return NULL;
@@ -103,10 +64,7 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
         return NULL;
     }
     v->cidr = parts->cidr;
-    if (add_cidr(c, &v->cidrs, "vpc-cidr-assoc-", &parts->cidr) < 0)
-        return NULL;
-    if (parts->amazon_ipv6 && (!vpc_allocate_ipv6(c, v->o.id, &cidr6) ||
-                               add_cidr(c, &v->cidrs6, "vpc-cidr-assoc-", &cidr6) < 0))
+    if (!vpc_add_cidr(c, v, &parts->cidr) || (parts->amazon_ipv6 && !vpc_add_ipv6(c, v)))
         return NULL;
     v->is_default = parts->is_default;
     v->dns_support = true;
@@ -124,15 +82,13 @@ struct vpc *vpc_create(struct call *c, const struct vpc_parts *parts,
 }
 
 struct create_vpc {
-    struct cidr cidr;
+    struct vpc_cidr_params cidrs;
     char *tenancy;
-    uint8_t amazon_ipv6;
     struct list tag_specifications;
 };
 static const struct field create_vpc_fields[] = {
-    FIELD(0, FT_CIDR, struct create_vpc, cidr, "CidrBlock", .flags = FF_REQUIRED),
+    VPC_CIDR_PARAMS(struct create_vpc, cidrs),
     FIELD(0, FT_STR, struct create_vpc, tenancy, "InstanceTenancy"),
-    FIELD(0, FT_TRI, struct create_vpc, amazon_ipv6, "AmazonProvidedIpv6CidrBlock"),
     TAG_SPECIFICATIONS(struct create_vpc),
 };
 static const struct desc create_vpc_desc = DESC("CreateVpc", struct create_vpc, create_vpc_fields);
@@ -140,19 +96,15 @@ static const struct desc create_vpc_desc = DESC("CreateVpc", struct create_vpc, 
 static int create_vpc(struct call *c, const void *params) {
     const struct create_vpc *p = params;
     static const enum kind taggable[] = {KIND_VPC};
-    struct vpc_parts parts = {.cidr = cidr_mask(&p->cidr),
-                              .amazon_ipv6 = p->amazon_ipv6 == TRI_TRUE};
+    struct vpc_parts parts = {.cidr = cidr_mask(&p->cidrs.cidr),
+                              .amazon_ipv6 = p->cidrs.amazon_ipv6 == TRI_TRUE};
     struct vpc *v;
-    char text[CIDR_TEXT];
 
-    if (p->cidr.ip.family != IP_V4)
-        return call_error(
-            c, "InvalidParameterValue",
-            "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.",
-            cidr_format(&p->cidr, text));
-    if (p->cidr.len < 16 || p->cidr.len > 28)
-        return call_error(c, "InvalidVpc.Range", "The CIDR '%s' is invalid.",
-                          cidr_format(&p->cidr, text));
+    if (vpc_check_cidr_params(c, &p->cidrs) < 0)
+        return -1;
+    if (!parts.cidr.ip.family)
+        return call_error(c, "MissingParameter",
+                          "The request must contain the parameter CidrBlock");
     if (p->tenancy && strcmp(p->tenancy, "default") != 0)
         return call_error(
             c, "InvalidParameterValue",
@@ -219,7 +171,7 @@ static int delete_vpc(struct call *c, const void *params) {
     txn_delete(c->txn, vpc_default_acl(c->ix, p->vpc_id));
     txn_delete(c->txn, route_table_main(c->ix, p->vpc_id));
     list_each (struct cidr_association, a, v->cidrs6)
-        txn_release(c->txn, (struct scope){0}, ipv6_claim(&a->cidr, claim));
+        vpc_release_ipv6(c, &a->cidr);
     txn_delete(c->txn, v);
     return call_return_true(c);
 }
@@ -232,83 +184,9 @@ static int describe_vpcs(struct call *c, const void *params) {
     return describe(c, &(struct describe){.kind = KIND_VPC, .ids = &p->ids, .set = "vpcSet"});
 }
 
-struct vpc_attribute {
-    char *vpc_id;
-    char *attribute;
-};
-static const struct field vpc_attribute_fields[] = {
-    FIELD(0, FT_STR, struct vpc_attribute, vpc_id, "VpcId", .flags = FF_REQUIRED),
-    FIELD(0, FT_STR, struct vpc_attribute, attribute, "Attribute", .flags = FF_REQUIRED),
-};
-static const struct desc vpc_attribute_desc =
-    DESC("DescribeVpcAttribute", struct vpc_attribute, vpc_attribute_fields);
-
-static int describe_vpc_attribute(struct call *c, const void *params) {
-    const struct vpc_attribute *p = params;
-    const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
-    bool value;
-
-    if (!v)
-        return -1;
-    if (strcmp(p->attribute, "enableDnsSupport") == 0)
-        value = v->dns_support;
-    else if (strcmp(p->attribute, "enableDnsHostnames") == 0)
-        value = v->dns_hostnames;
-    else if (strcmp(p->attribute, "enableNetworkAddressUsageMetrics") == 0)
-        value = v->network_address_usage_metrics;
-    else
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter attribute is invalid. Unknown attribute.",
-                          p->attribute);
-    xml_text(&c->xml, "vpcId", v->o.id);
-    xml_open(&c->xml, p->attribute);
-    xml_bool(&c->xml, "value", value);
-    xml_close(&c->xml, p->attribute);
-    return 0;
-}
-
-struct modify_vpc {
-    char *vpc_id;
-    uint8_t dns_support, dns_hostnames, metrics;
-};
-static const struct field modify_vpc_fields[] = {
-    FIELD(0, FT_STR, struct modify_vpc, vpc_id, "VpcId", .flags = FF_REQUIRED),
-    FIELD(0, FT_TRI, struct modify_vpc, dns_support, "EnableDnsSupport.Value"),
-    FIELD(0, FT_TRI, struct modify_vpc, dns_hostnames, "EnableDnsHostnames.Value"),
-    FIELD(0, FT_TRI, struct modify_vpc, metrics, "EnableNetworkAddressUsageMetrics.Value"),
-};
-static const struct desc modify_vpc_desc =
-    DESC("ModifyVpcAttribute", struct modify_vpc, modify_vpc_fields);
-
-static int modify_vpc_attribute(struct call *c, const void *params) {
-    const struct modify_vpc *p = params;
-    const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
-    int given = (p->dns_support != 0) + (p->dns_hostnames != 0) + (p->metrics != 0);
-    struct vpc *n;
-
-    if (!v)
-        return -1;
-    if (given != 1)
-        return call_error(c, "InvalidParameterCombination",
-                          "Exactly one attribute must be specified.");
-    n = txn_edit(c->txn, v);
-    if (!n)
-        return call_no_memory(c);
-    if (p->dns_support)
-        n->dns_support = p->dns_support == TRI_TRUE;
-    if (p->dns_hostnames)
-        n->dns_hostnames = p->dns_hostnames == TRI_TRUE;
-    if (p->metrics)
-        n->network_address_usage_metrics = p->metrics == TRI_TRUE;
-    txn_put(c->txn, n);
-    return call_return_true(c);
-}
-
 static const struct action rows[] = {
     {"CreateVpc", &create_vpc_desc, create_vpc},
     {"DeleteVpc", &vpc_id_desc, delete_vpc},
-    {"DescribeVpcAttribute", &vpc_attribute_desc, describe_vpc_attribute},
     {"DescribeVpcs", &describe_vpcs_params, describe_vpcs, ACT_FILTERS, "vpcSet"},
-    {"ModifyVpcAttribute", &modify_vpc_desc, modify_vpc_attribute},
 };
 ACTIONS(vpc_actions, rows);

@@ -198,3 +198,15 @@ bool network_acl_add_base(struct network_acl *a, bool egress, uint8_t family, bo
     }
     return true;
 }
+
+bool network_acl_open_ipv6(struct network_acl *a, bool egress) {
+    const struct acl_entry *first = network_acl_find(a, egress, 100);
+    bool as_made = a->is_default && first && first->allow && first->protocol == -1 &&
+                   first->cidr.ip.family == IP_V4 && first->cidr.len == 0;
+
+    if (network_acl_find(a, egress, ACL_RULE_LAST + 1))
+        return true;
+    list_each (struct acl_entry, e, a->entries)
+        as_made &= e->egress != egress || e->number == 100 || e->number == ACL_RULE_LAST;
+    return network_acl_add_base(a, egress, IP_V6, as_made);
+}

@@ -45,5 +45,8 @@ void acl_entry_reset(struct acl_entry *e);
  * for IPv4, 101 for IPv6 (VPC user guide, "Default network ACL"). False when memory is short.
  */
 bool network_acl_add_base(struct network_acl *a, bool egress, uint8_t family, bool allow);
+/* What a direction gets when its VPC gets IPv6: its `*` row, and all is allowed where the default
+ * ACL is as it was made. Nothing when it has the row. */
+bool network_acl_open_ipv6(struct network_acl *a, bool egress);
 
 #endif

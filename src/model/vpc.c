@@ -38,15 +38,15 @@ static void emit_state4(struct xml *x, const struct look *look, const void *obj)
     emit_associated(x, "cidrBlockState");
 }
 
-static void emit_subnet_state6(struct xml *x, const struct look *look, const void *obj) {
+static void emit_state6(struct xml *x, const struct look *look, const void *obj) {
     emit_associated(x, "ipv6CidrBlockState");
     xml_text(x, "ipSource", "amazon");
     xml_text(x, "ipv6AddressAttribute", "public");
 }
 
-static void emit_state6(struct xml *x, const struct look *look, const void *obj) {
-    emit_subnet_state6(x, look, obj);
-    xml_text(x, "ipv6Pool", "Amazon");
+static bool get_pool6(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, "Amazon");
+    return true;
 }
 
 static const struct field cidr4_fields[] = {
@@ -63,6 +63,8 @@ static const struct field cidr6_fields[] = {
           .flags = FF_INDEXED),
     FIELD(2, FT_CIDR, struct cidr_association, cidr, "ipv6CidrBlock", .filter = "ipv6-cidr-block"),
     {.type = FT_EMIT, .wire = "ipv6CidrBlockState", .emit = emit_state6},
+    FIELD(3, FT_STR, struct cidr_association, border_group, "networkBorderGroup"),
+    {.type = FT_GET, .wire = "ipv6Pool", .filter = "ipv6-pool", .get = get_pool6},
     {.type = FT_GET, .filter = "state", .get = get_associated},
 };
 const struct desc cidr6_desc = DESC_STORED("cidr6", struct cidr_association, cidr6_fields);
@@ -72,7 +74,7 @@ static const struct field subnet_cidr6_fields[] = {
     FIELD(1, FT_STR, struct cidr_association, id, "associationId", .filter = "association-id",
           .flags = FF_INDEXED),
     FIELD(2, FT_CIDR, struct cidr_association, cidr, "ipv6CidrBlock", .filter = "ipv6-cidr-block"),
-    {.type = FT_EMIT, .wire = "ipv6CidrBlockState", .emit = emit_subnet_state6},
+    {.type = FT_EMIT, .wire = "ipv6CidrBlockState", .emit = emit_state6},
     {.type = FT_GET, .filter = "state", .get = get_associated},
 };
 static const struct desc subnet_cidr6_desc =

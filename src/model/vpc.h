@@ -9,6 +9,7 @@
 struct cidr_association {
     char *id; /* vpc-cidr-assoc-..., subnet-cidr-assoc-... */
     struct cidr cidr;
+    char *border_group; /* of a VPC's IPv6 block: its region's */
     struct blob unknown;
 };
 
@@ -48,6 +49,8 @@ struct subnet {
 
 /* Row numbers for index_each_by(). */
 enum {
+    VPC_BY_ASSOCIATION = 5 * 256 + 1,
+    VPC_BY_ASSOCIATION6 = 4 * 256 + 1,
     SUBNET_BY_VPC = 1,
     SUBNET_BY_ACL_ASSOCIATION = 13,
     SUBNET_BY_ACL = 14,
