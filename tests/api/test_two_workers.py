@@ -1,25 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two vpcd on one state, as they will be on etcd: the shared mode of the SQLite engine makes their conflicts.
-
-    6 clients --> vpcd 1 --\\
-                             one database
-    6 clients --> vpcd 2 --/
+"""Random calls by six clients of each of two vpcd on one state (two.py).
 
 All clients work for one account, in the same few VPCs, with few CIDRs, names and addresses, so that they get in each
 other's way. Then: no address twice, no overlapping subnets, no broken reference, every acknowledged call seen by both.
 The seed is printed; VPCD_TEST_SEED sets it.
 """
-import collections
-import os
-import random
-import shutil
-import tempfile
-import threading
-import time
+import functools
 
-from conftest import Account, Vpcd
-from raw import Raw
+from conftest import Account
 from test_crash import check_unique, check_whole, everything
+from two import Caller, converge, run_all, seed, two_servers
 
 KEY = ("AKIATWO", "secret", "400000000001")
 CLIENTS = 6  # of each vpcd
@@ -27,16 +17,13 @@ CALLS = 400  # of each client
 EC2 = "{http://ec2.amazonaws.com/doc/2016-11-15/}"
 
 
-class Client:
-    def __init__(self, server, seed):
-        self.raw, self.random = Raw(Account(server, *KEY), timeout=60), random.Random(seed)
-        self.made, self.gone, self.codes = set(), set(), collections.Counter()
-        self.known = {}
+class Client(Caller):
+    def __init__(self, server, number):
+        super().__init__(server, KEY, number)
+        self.made, self.gone, self.known = set(), set(), {}
 
     def call(self, action, path=None, gone=None, **params):
-        reply = self.raw.call(action, **params)
-        self.codes[reply.code if reply.status != 200 else "ok"] += 1
-        assert reply.status in (200, 400), reply.text
+        reply = self.send(action, **params)
         if reply.status == 200 and path:
             self.made.add(reply.find(path))
         if reply.status == 200 and gone:
@@ -134,58 +121,19 @@ def check_references(state):
     assert len(public) == len(set(public))
 
 
-def converge(servers):
-    """Both have heard of everything once they answer alike after a write through each."""
-    end = time.monotonic() + 30
-    while True:
-        states = [everything(Account(s, *KEY).ec2) for s in servers]
-        if states[0] == states[1] or time.monotonic() > end:
-            return states
-
-
 def test_two_workers_on_one_state():
-    seed = int(os.environ.get("VPCD_TEST_SEED", time.time_ns() % 1000000))
-    print("seed", seed)
-    directory = tempfile.mkdtemp(prefix="vpcd-api-two-")
-    options = ["--worker", "--shared", "--public-pool", "198.18.0.0/16"]
-    servers = []
-    try:
-        for n in range(2):
-            path = os.path.join(directory, str(n))
-            os.mkdir(path)
-            if n:
-                os.symlink("../0/db", os.path.join(path, "db"))
-            servers.append(Vpcd(path, [KEY], options).start())
-        clients = [Client(s, seed * 100 + i) for i, s in enumerate(servers * CLIENTS)]
-        errors = []
-
-        def run(client):
-            try:
-                client.run()
-            except BaseException as error:
-                errors.append(repr(error))
-
-        threads = [threading.Thread(target=run, args=(c,)) for c in clients]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        assert not errors, errors[0]
-        codes = sum((c.codes for c in clients), collections.Counter())
-        print(dict(codes))
-        states = converge(servers)
-        assert states[0] == states[1]
-        check_whole(states[0])
-        check_unique(states[0])
-        check_references(states[0])
+    number = seed()
+    with two_servers(KEY) as servers:
+        clients = [Client(s, number * 100 + i) for i, s in enumerate(servers * CLIENTS)]
+        codes = run_all(clients)
+        state = converge([functools.partial(everything, Account(s, *KEY).ec2) for s in servers])
+        check_whole(state)
+        check_unique(state)
+        check_references(state)
         made = [i for c in clients for i in c.made]
         gone = [i for c in clients for i in c.gone]
         assert len(made) == len(set(made)) and len(gone) == len(set(gone))
-        there = {i for kind in states[0].values() for i in kind}
+        there = {i for kind in state.values() for i in kind}
         assert set(made) - set(gone) <= there, "acknowledged and not there"
         assert not set(gone) & there, "deleted and there"
         assert codes["ok"] > CLIENTS * CALLS // 2
-    finally:
-        for server in servers:
-            server.close()
-        shutil.rmtree(directory, ignore_errors=True)
