@@ -6,9 +6,12 @@ prefix list counts its maximum size), no list holds more than it may or is gone 
 acknowledged change of a list's entries made exactly one version.
 """
 import collections
+import concurrent.futures
 import functools
+import threading
 
-from conftest import Account, make_group, make_vpc
+from conftest import Account, filters, make_group, make_vpc
+from raw import Raw
 from two import Caller, converge, run_all, seed, two_servers
 
 KEY = ("AKIATWOSG", "secret", "400000000002")
@@ -128,3 +131,67 @@ def test_rules_and_lists_of_two_workers():
         most = check_rules(state)
         # The limits were in reach, or the test would show nothing.
         assert codes["RulesPerSecurityGroupLimitExceeded"] and codes["InvalidPermission.Duplicate"] and most > RULES_MAX // 2
+
+
+class Racer:
+    """Two calls at one moment, one through each vpcd; `race` gives their codes (None: it was done)."""
+
+    def __init__(self, servers):
+        self.raws = [Raw(Account(s, *KEY), timeout=60) for s in servers]
+        self.pool = concurrent.futures.ThreadPoolExecutor(2)
+        self.barrier = threading.Barrier(2)
+
+    def send(self, raw, call):
+        self.barrier.wait(30)
+        return raw.call(call[0], **call[1]).code
+
+    def race(self, *calls):
+        return list(self.pool.map(self.send, self.raws, calls))
+
+
+def cidr_rules(n):
+    return [{"IpProtocol": "udp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": f"10.0.{i}.0/24"} for i in range(n)]}]
+
+
+def test_races_at_the_limits():
+    """What only one of two calls may do: each pair again and again."""
+    with two_servers(KEY) as servers:
+        ec2 = Account(servers[0], *KEY).ec2
+        other = Account(servers[1], *KEY).ec2
+        vpc, racer = make_vpc(ec2), Racer(servers)
+
+        def authorize(group, peer):
+            return "AuthorizeSecurityGroupIngress", {"GroupId": group, **rule_params("IpPermissions.1", 80, peer)}
+
+        def grow(name, size):
+            return "ModifyManagedPrefixList", {"PrefixListId": name, "MaxEntries": size}
+
+        def one_round(number, kind):
+            group = make_group(ec2, vpc, f"{kind}{number}")
+            name = ec2.create_managed_prefix_list(PrefixListName="l", AddressFamily="IPv4", MaxEntries=10)["PrefixList"]["PrefixListId"]
+            refers = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "PrefixListIds": [{"PrefixListId": name}]}]
+            filled = {"refer": 40, "rule": 40, "delete": 1, "same": 1}[kind]
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=cidr_rules(filled))
+            if kind == "rule":
+                ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=refers)
+            # The other vpcd must know of all that.
+            while name not in {p["PrefixListId"] for p in other.describe_managed_prefix_lists()["PrefixLists"]} or len(
+                    other.describe_security_group_rules(Filters=filters(group_id=group))["SecurityGroupRules"]) < filled + 1:
+                other.create_tags(Resources=[vpc], Tags=[{"Key": "k", "Value": "v"}])
+            calls = {"refer": (authorize(group, name), grow(name, 25)),
+                     "rule": (("AuthorizeSecurityGroupIngress", {"GroupId": group, **{
+                         k: v for n in range(1, 9) for k, v in rule_params(f"IpPermissions.{n}", 90 + n, "0.0.0.0/0").items()}}),
+                              grow(name, 20)),
+                     "delete": (authorize(group, name), ("DeleteManagedPrefixList", {"PrefixListId": name})),
+                     "same": (authorize(group, "0.0.0.0/0"), authorize(group, "0.0.0.0/0"))}[kind]
+            codes = racer.race(*calls)
+            check_rules(converge([functools.partial(state_of, e) for e in (ec2, other)]))
+            ec2.delete_security_group(GroupId=group)
+            if kind != "delete" or codes[0] is None:
+                ec2.delete_managed_prefix_list(PrefixListId=name)
+            if kind == "same":
+                assert set(codes) == {None, "InvalidPermission.Duplicate"}
+
+        for kind in ("refer", "rule", "delete", "same"):
+            for number in range(20):
+                one_round(number, kind)
