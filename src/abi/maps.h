@@ -26,6 +26,7 @@
 #define STATS_LAYOUT 3 /* eni_stats */
 #define NAT_LAYOUT 1
 #define RULE_LAYOUT 3 /* of the rule_* maps: their sizes count, too */
+#define ACL_LAYOUT 1
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -46,6 +47,7 @@
 /* Entries of one group set in each of these maps. Beyond, it allows nothing. The tables of one
  * account in force may take a sixteenth of each map (rules/room.h). */
 #define RULE_ENTRIES_PER_SET 32768
+#define MAX_ACL_ENTRIES (1 << 20) /* each of acl_addrs, acl_ports */
 #define MAX_FLOWS (1 << 21) /* entries: two a flow. Shared out as src/bpf/quota.h tells */
 #define MAX_RING_ENTRIES (1 << 22)
 #define MAX_NUMBERS (1 << 21)
@@ -298,6 +300,23 @@ struct rule_set_key {
     __u32 vpc; /* whose sets: the numbers of a peer's mean other groups */
 };
 
+/*
+ * Network ACLs. The entries of one (table, direction, family) are bits, the lowest number first. A
+ * packet meets those in
+ *     acl_addrs[peer's address] & acl_ports[proto, port]
+ * and the lowest of them decides; none: refused, which is the `*` row. The keys are those of
+ * rule_addrs and rule_ports, prefixes with the unions of the shorter ones again, and the peer is the
+ * destination of what leaves the subnet, the source of what enters it.
+ */
+#define ACL_BITS 64
+struct acl_addr_value {
+    __u64 bits;
+};
+struct acl_port_value {
+    __u64 bits;
+    __u64 allow; /* those of them that allow */
+};
+
 /* config: one entry, index 0. */
 enum config_flags {
     CONFIG_HOST_OPEN = 1 << 0,  /* every port of the host's own address */
@@ -419,6 +438,7 @@ _Static_assert(sizeof(struct rule_table_value) == 136, "rule_table_value");
 _Static_assert(sizeof(struct rule_addr_key) == 28, "rule_addr_key");
 _Static_assert(sizeof(struct rule_port_key) == 16, "rule_port_key");
 _Static_assert(sizeof(struct rule_set_key) == 16, "rule_set_key");
+_Static_assert(sizeof(struct acl_port_value) == 16, "acl_port_value");
 _Static_assert(sizeof(struct config_value) == 108, "config_value");
 _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");

@@ -100,7 +100,8 @@ struct pkt {
     u32 dst_eni; /* ENI that has the destination address, 0: none in this VPC */
     u32 dst_set; /* its group set, a number of: */
     u32 dst_vpc;
-    u32 same_subnet; /* sender and receiver */
+    u32 same_subnet; /* sender and destination */
+    u32 crosses;     /* it leaves the sender's subnet, or comes from outside */
     u32 own_source;  /* the source is a private address of the sender */
     u32 has_public;  /* and has this public address: */
     struct abi_addr src_public;

@@ -39,8 +39,8 @@ STAGE int receiver_check(void) {
     e = bpf_map_lookup_elem(&enis, &key);
     if (!e)
         return DROP_NO_LINK;
-    if (!p->same_subnet) {
-        reason = acl_ingress(e->subnet);
+    if (p->crosses) {
+        reason = acl_ingress(p, e->subnet);
         if (reason)
             return reason;
     }

@@ -180,6 +180,22 @@ struct {
 } rule_sets SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_ACL_ENTRIES);
+    __type(key, struct rule_addr_key);
+    __type(value, struct acl_addr_value);
+} acl_addrs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_ACL_ENTRIES);
+    __type(key, struct rule_port_key);
+    __type(value, struct acl_port_value);
+} acl_ports SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, MAX_UPLINK_PORTS);

@@ -12,6 +12,7 @@
 
 #include "abi/maps.h"
 #include "model/account.h"
+#include "model/network_acl.h"
 #include "model/network_interface.h"
 #include "model/route_table.h"
 #include "model/vpc.h"
@@ -32,17 +33,23 @@ int compile_rules(const struct index *ix, const struct compile_env *env, const s
 int compile_routes(const struct index *ix, const struct compile_env *env,
                    const struct route_table *t, uint32_t table, struct entries *out);
 
-/* subnets: one entry, naming the number of its route table (0: none). */
+/* A network ACL, under a table number: acl_addrs, acl_ports. -E2BIG: more than ACL_BITS entries in
+ * a direction and family. */
+int compile_acl(const struct network_acl *acl, uint32_t table, struct entries *out);
+/* Whether it lets everything of both families pass in a direction. */
+bool compile_acl_allows_all(const struct network_acl *acl, bool egress);
+
+/* subnets: one entry, naming the numbers of its route table (0: no route) and of its ACL (0: it
+ * refuses, unless the ACL allows everything and needs no table). */
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
-                   uint32_t route_table, struct entries *out);
+                   uint32_t route_table, uint32_t acl_table, struct entries *out);
 
 /* enis, addrs, publics; nothing unless the interface is attached to an instance on this host.
  * `sg_table` 0: nothing is allowed. */
 int compile_eni(const struct index *ix, const struct compile_env *env,
                 const struct network_interface *eni, uint32_t sg_table, struct entries *out);
 
-/* acl_in and acl_out of a subnet whose ACL does not allow all: the data plane refuses what it
- * cannot judge. */
+/* acl_in and acl_out of a subnet whose ACL is not in force: a table that is never there. */
 #define COMPILE_ACL_REFUSE UINT32_MAX
 
 struct abi_addr compile_addr(const struct ip *ip);

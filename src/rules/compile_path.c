@@ -2,10 +2,11 @@
 /* What the path of a packet consults beside rules: interfaces, addresses, subnets, routes. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/index.h"
-#include "model/network_acl.h"
+#include "model/prefix_list.h"
 #include "rules/compile.h"
 
 struct abi_addr compile_addr(const struct ip *ip) {
@@ -49,79 +50,120 @@ static int route_target(const struct index *ix, const struct compile_env *env,
     return 0;
 }
 
-/* Between routes with the same prefix: local, then static, then propagated (VPC user guide, "Route
- * priority"). They stand in this order in enum route_origin. */
-static bool route_is_beaten(const struct route_table *t, const struct route *r) {
-    struct cidr mine = cidr_mask(&r->cidr);
+/*
+ * Between routes to the same prefix (VPC user guide, "Route priority"):
+ *  1. local
+ *  2. static, by a CIDR
+ *  3. static, by a prefix list: "the static route with the CIDR block takes priority"
+ *  4. propagated: "the route that references the prefix list takes priority"
+ * Of several prefix lists AWS takes one at random, and then always that: here the first.
+ */
+static unsigned route_rank(const struct route *r) {
+    if (r->origin == ROUTE_ORIGIN_CREATE_TABLE)
+        return 1;
+    if (r->origin == ROUTE_ORIGIN_PROPAGATED)
+        return 4;
+    return r->prefix_list_id ? 3 : 2;
+}
 
-    list_each (struct route, other, t->routes) {
-        struct cidr c = cidr_mask(&other->cidr);
+/* One destination of a route. */
+struct destination {
+    struct cidr cidr; /* masked */
+    const struct route *route;
+    unsigned rank;
+};
 
-        if (other == r || !cidr_equal(&c, &mine))
+static int prefix_cmp(const struct destination *x, const struct destination *y) {
+    int r = ip_cmp(&x->cidr.ip, &y->cidr.ip);
+
+    return r ? r : x->cidr.len - y->cidr.len;
+}
+
+static int destination_cmp(const void *a, const void *b) {
+    const struct destination *x = a, *y = b;
+    int r = prefix_cmp(x, y);
+
+    if (r || x->rank != y->rank)
+        return r ? r : x->rank < y->rank ? -1 : 1;
+    return x->route < y->route ? -1 : x->route > y->route;
+}
+
+static int destination_add(struct list *to, const struct cidr *cidr, const struct route *route) {
+    struct destination *d;
+
+    if (cidr->ip.family == IP_NONE || !route->target)
+        return 0;
+    d = list_add(to, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    *d = (struct destination){cidr_mask(cidr), route, route_rank(route)};
+    return 0;
+}
+
+static int destinations(const struct index *ix, const struct route_table *t, struct list *ret) {
+    int r = 0;
+
+    list_each (struct route, route, t->routes) {
+        const struct prefix_list *pl;
+
+        if (!route->prefix_list_id) {
+            r = r ? r : destination_add(ret, &route->cidr, route);
             continue;
-        if (other->origin < r->origin || (other->origin == r->origin && other < r))
-            return true;
+        }
+        pl = index_get(ix, KIND_PREFIX_LIST, t->o.scope, route->prefix_list_id);
+        if (!pl)
+            continue; /* a list that is gone is empty */
+        list_each (struct prefix_entry, e, pl->entries)
+            r = r ? r : destination_add(ret, &e->cidr, route);
     }
-    return false;
+    if (ret->n)
+        qsort(ret->items, ret->n, sizeof(struct destination), destination_cmp);
+    return r;
 }
 
 int compile_routes(const struct index *ix, const struct compile_env *env,
                    const struct route_table *t, uint32_t table, struct entries *out) {
-    list_each (struct route, r, t->routes) {
-        struct cidr c = cidr_mask(&r->cidr);
-        struct route_key key = {.prefixlen = ROUTE_PREFIX + c.len,
-                                .table = table,
-                                .family = c.ip.family,
-                                .addr = compile_addr(&c.ip)};
-        struct route_value value;
-        int error;
+    const struct destination *before = NULL;
+    struct list all = {0};
+    int r = destinations(ix, t, &all);
 
-        if (c.ip.family == IP_NONE || !r->target || route_is_beaten(t, r))
+    list_each (struct destination, d, all) {
+        struct route_key key = {.prefixlen = ROUTE_PREFIX + d->cidr.len,
+                                .table = table,
+                                .family = d->cidr.ip.family,
+                                .addr = compile_addr(&d->cidr.ip)};
+        struct route_value value = {0};
+
+        if (r < 0 || (before && prefix_cmp(before, d) == 0))
             continue;
-        error = route_target(ix, env, t, r, &value);
-        if (error < 0)
-            return error;
+        before = d;
+        r = route_target(ix, env, t, d->route, &value);
         entries_add(out, ENTRY_ROUTES, &key, &value);
     }
-    return out->failed ? -ENOMEM : 0;
+    free(all.items);
+    return r < 0 ? r : out->failed ? -ENOMEM : 0;
 }
 
-/* Whether the ACL lets everything of a family pass in a direction: no entry denies before one that
- * allows all. */
-static bool acl_allows_all(const struct network_acl *acl, bool egress, uint8_t family) {
-    int64_t allows = ACL_RULE_LAST, denies = ACL_RULE_LAST;
-
-    list_each (struct acl_entry, e, acl->entries) {
-        if (e->egress != egress || e->cidr.ip.family != family)
-            continue;
-        if (!e->allow && e->number < denies)
-            denies = e->number;
-        if (e->allow && e->protocol < 0 && e->cidr.len == 0 && e->number < allows)
-            allows = e->number;
-    }
-    return allows < denies;
-}
-
-static uint32_t subnet_acl(const struct index *ix, const struct subnet *s, bool egress) {
+/* What stands in the subnet's entry for a direction of its ACL. */
+static uint32_t subnet_acl(const struct index *ix, const struct subnet *s, bool egress,
+                           uint32_t table) {
     const struct network_acl *acl;
 
     if (!s->acl_id)
         return 0;
     acl = index_get(ix, KIND_NETWORK_ACL, s->o.scope, s->acl_id);
-    if (!acl || !acl_allows_all(acl, egress, IP_V4))
-        return COMPILE_ACL_REFUSE;
-    if (subnet_cidr6(s) && !acl_allows_all(acl, egress, IP_V6))
-        return COMPILE_ACL_REFUSE;
-    return 0;
+    if (acl && compile_acl_allows_all(acl, egress))
+        return 0;
+    return acl && table ? table : COMPILE_ACL_REFUSE;
 }
 
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
-                   uint32_t route_table, struct entries *out) {
+                   uint32_t route_table, uint32_t acl_table, struct entries *out) {
     const struct cidr *c6 = subnet_cidr6(s);
     struct subnet_key key = {0};
     struct subnet_value v = {.route_table = route_table,
-                             .acl_in = subnet_acl(ix, s, false),
-                             .acl_out = subnet_acl(ix, s, true),
+                             .acl_in = subnet_acl(ix, s, false, acl_table),
+                             .acl_out = subnet_acl(ix, s, true, acl_table),
                              .v4 = compile_addr(&s->cidr.ip),
                              .v4_len = s->cidr.len};
     int r = env->number_of(env->data, NUMBER_SUBNET, s->o.id, &key.subnet);

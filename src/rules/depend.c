@@ -27,6 +27,7 @@ struct walk {
 
 static const enum kind object_kinds[] = {
     [UNIT_RULES] = KIND_SGSET,   [UNIT_ROUTES] = KIND_ROUTE_TABLE,
+    [UNIT_ACL] = KIND_NETWORK_ACL,
     [UNIT_SUBNET] = KIND_SUBNET, [UNIT_ENI] = KIND_NETWORK_INTERFACE,
     [UNIT_VPC] = KIND_VPC,
 };
@@ -59,6 +60,9 @@ static int own_rules(const struct walk *w, const struct obj *o) {
 }
 static int own_routes(const struct walk *w, const struct obj *o) {
     return unit(w, UNIT_ROUTES, o);
+}
+static int own_acl(const struct walk *w, const struct obj *o) {
+    return unit(w, UNIT_ACL, o);
 }
 static int own_subnet(const struct walk *w, const struct obj *o) {
     return unit(w, UNIT_SUBNET, o);
@@ -120,6 +124,22 @@ static int sets_that_name(const struct walk *w, const struct obj *o) {
     return r;
 }
 
+/* Sets with a group whose rules name this prefix list. */
+static int sets_that_list(const struct walk *w, const struct obj *o) {
+    struct cursor c;
+    int r = 0;
+
+    index_each_by(w->ix, c, KIND_SECURITY_GROUP, SG_BY_PREFIX_LIST, o->id) {
+        if ((r = sets_with_group(w, c.obj)) < 0)
+            break;
+    }
+    return r;
+}
+
+static int routes_that_list(const struct walk *w, const struct obj *o) {
+    return units_by(w, UNIT_ROUTES, RTB_BY_PREFIX_LIST, o->id);
+}
+
 static int enis_of_set(const struct walk *w, const struct obj *o) {
     const struct sgset *set = (const struct sgset *)o;
     struct cursor c;
@@ -146,7 +166,10 @@ static const struct {
 } dependencies[] = {
     {KIND_VPC,               own_vpc,           "it has generations"},
     {KIND_SUBNET,            own_subnet,        "its prefixes and ACL"},
-    {KIND_NETWORK_ACL,       subnets_of_acl,    "they name its entries"},
+    {KIND_NETWORK_ACL,       own_acl,           "its entries"},
+    {KIND_NETWORK_ACL,       subnets_of_acl,    "they do without its table while it allows all"},
+    {KIND_PREFIX_LIST,       sets_that_list,    "rules that name it"},
+    {KIND_PREFIX_LIST,       routes_that_list,  "routes that name it"},
     {KIND_ROUTE_TABLE,       own_routes,        "its routes"},
     {KIND_ROUTE_TABLE,       subnets_of_routes, "which table is theirs: own or main"},
     {KIND_INTERNET_GATEWAY,  enis_of_gateway,   "public addresses need an attached gateway"},
@@ -197,5 +220,5 @@ int depend_on_table(const struct index *ix, const struct obj *o, depend_fn *fn, 
 
     if (o->kind == KIND_SGSET)
         return enis_of_set(&w, o);
-    return subnets_of_routes(&w, o);
+    return o->kind == KIND_NETWORK_ACL ? subnets_of_acl(&w, o) : subnets_of_routes(&w, o);
 }

@@ -11,6 +11,7 @@
 enum unit_kind {
     UNIT_RULES,  /* of a group set */
     UNIT_ROUTES, /* of a route table */
+    UNIT_ACL,    /* of a network ACL */
     UNIT_SUBNET,
     UNIT_ENI,
     UNIT_VPC,
@@ -29,7 +30,7 @@ int depend_on_object(const struct index *ix, const struct obj *old, const struct
                      depend_fn *fn, void *data);
 
 /* The units that name the table number of this one, to be compiled again when it has another:
- * interfaces of a group set, subnets of a route table. */
+ * interfaces of a group set, subnets of a route table or an ACL. */
 int depend_on_table(const struct index *ix, const struct obj *o, depend_fn *fn, void *data);
 
 #endif

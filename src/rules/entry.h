@@ -3,7 +3,7 @@
  * Entries of the data plane's maps (abi/maps.h) as bytes: what compiling yields and what the
  * planner hands on.
  *
- * Two kinds of maps. Those whose keys begin with a table number (routes, rule_*) hold versions:
+ * Two kinds of maps. Those whose keys begin with a table number (routes, rule_*, acl_*) hold versions:
  * entries under a number that nobody names are invisible, so a new version is written aside. The
  * others are direct: an update is seen by the next packet.
  */
@@ -20,6 +20,8 @@ enum entry_map {
     ENTRY_RULE_ADDRS,
     ENTRY_RULE_PORTS,
     ENTRY_RULE_SETS,
+    ENTRY_ACL_ADDRS,
+    ENTRY_ACL_PORTS,
     ENTRY_ROUTES,
     ENTRY_SUBNETS, /* from here on: direct */
     ENTRY_ENIS,

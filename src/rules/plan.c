@@ -8,7 +8,7 @@
  *
  * A list of operations has this order:
  *
- *   1. new tables     rules and routes, under numbers that nobody names yet: invisible (tables.c)
+ *   1. new tables     rules, routes, ACLs, under numbers that nobody names yet: invisible (tables.c)
  *   2. unreachable    publics, then addrs, that are gone: nobody finds the interface any more
  *   3. publish        subnets, enis, addrs, publics, in this order: what is named is there before
  *                     its name; an interface is judged by its rules before it can be reached
@@ -135,6 +135,8 @@ static const char *vpc_of(const struct obj *o) {
         return ((const struct sgset *)o)->vpc_id;
     case KIND_ROUTE_TABLE:
         return ((const struct route_table *)o)->vpc_id;
+    case KIND_NETWORK_ACL:
+        return ((const struct network_acl *)o)->vpc_id;
     case KIND_SUBNET:
         return ((const struct subnet *)o)->vpc_id;
     case KIND_NETWORK_INTERFACE:
@@ -192,7 +194,9 @@ static int compile_direct(struct plan *p, const struct index *ix, const struct o
         const struct route_table *t = route_table_of_subnet(ix, s->vpc_id, s->o.id);
         uint32_t table = t ? table_of(p, UNIT_ROUTES, t->o.scope, t->o.id) : 0;
 
-        return compile_subnet(ix, &env, s, table, out);
+        uint32_t acl = s->acl_id ? table_of(p, UNIT_ACL, s->o.scope, s->acl_id) : 0;
+
+        return compile_subnet(ix, &env, s, table, acl, out);
     } else {
         const struct network_interface *eni = (const struct network_interface *)o;
 

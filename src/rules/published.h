@@ -38,7 +38,7 @@ struct unit {
     bool changed; /* its content, not only who uses it */
     /*
      * Who is used: an interface that is plugged in on this host uses its group set and its subnet,
-     * a subnet with such interfaces its route table. What nobody uses has no entries.
+     * a subnet with such interfaces its route table and its ACL. What nobody uses has no entries.
      */
     struct unit *uses[2];
     uint32_t users;
@@ -46,7 +46,7 @@ struct unit {
     TAILQ_ENTRY(unit) lacks;
     bool lacking;
     struct room_count want;
-    /* UNIT_RULES, UNIT_ROUTES */
+    /* UNIT_RULES, UNIT_ROUTES, UNIT_ACL */
     uint32_t table;       /* 0: none */
     struct entries under; /* what is under that number, sorted, written with the number 0 */
     struct entries next;  /* during a flush: what should be */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables of rules and routes: compiled, kept where the maps have them already, written under a new
+ * Tables of rules, routes and ACLs: compiled, kept where the maps have them already, written under a new
  * number otherwise. All are compiled before the first is written, and written in the order of what
  * they take more than before: a revocation does not wait for room behind an addition.
  *
@@ -66,7 +66,10 @@ static int table_write(struct plan *p, const struct entries *es, uint32_t *ret_t
 }
 
 static int retire(struct plan *p, struct unit *u, struct batch *b) {
-    struct entry e = {.map = u->kind == UNIT_ROUTES ? ENTRY_ROUTES : ENTRY_RULE_TABLES};
+    static const enum entry_map one_of[] = {[UNIT_RULES] = ENTRY_RULE_TABLES,
+                                            [UNIT_ROUTES] = ENTRY_ROUTES,
+                                            [UNIT_ACL] = ENTRY_ACL_PORTS};
+    struct entry e = {.map = (uint8_t)one_of[u->kind]};
 
     while (!LIST_EMPTY(&u->slots))
         slot_drop(&p->is, LIST_FIRST(&u->slots));
@@ -136,7 +139,7 @@ static struct compile_env env_of(const struct plan *p) {
                                 .data = p->callbacks.data};
 }
 
-/* Rules or routes as they should be, under the table number 0. What is too large for one table is
+/* Rules, routes or entries as they should be, under the table number 0. What is too large for one table is
  * empty: it allows nothing. */
 static int compile_table(struct plan *p, const struct index *ix, const struct obj *o,
                          struct entries *out) {
@@ -146,7 +149,10 @@ static int compile_table(struct plan *p, const struct index *ix, const struct ob
 
     if (o->kind == KIND_ROUTE_TABLE)
         return compile_routes(ix, &env, (const struct route_table *)o, 0, out);
-    r = compile_rules(ix, &env, (const struct sgset *)o, 0, out);
+    if (o->kind == KIND_NETWORK_ACL)
+        r = compile_acl((const struct network_acl *)o, 0, out);
+    else
+        r = compile_rules(ix, &env, (const struct sgset *)o, 0, out);
     if (r == 0) {
         room_add_up(out, &count);
         for (int map = 0; map < ENTRY_SUBNETS; map++)
@@ -157,8 +163,7 @@ static int compile_table(struct plan *p, const struct index *ix, const struct ob
         entries_free(out);
         if (p->callbacks.problem)
             p->callbacks.problem(p->callbacks.data, o, r,
-                                 "more rules than the data plane holds for one set: nothing is "
-                                 "allowed");
+                                 "more rules than the data plane holds: nothing is allowed");
         r = 0;
     }
     return r;
@@ -208,7 +213,7 @@ static int growth_cmp(const void *a, const void *b) {
 }
 
 int tables_flush(struct plan *p, const struct index *ix, struct batch *b) {
-    static const enum unit_kind kinds[] = {UNIT_RULES, UNIT_ROUTES};
+    static const enum unit_kind kinds[] = {UNIT_RULES, UNIT_ROUTES, UNIT_ACL};
     struct works ws = {0};
     struct unit *u;
     int r = 0;

@@ -27,6 +27,17 @@ static void use(struct plan *p, struct unit **slot, struct unit *now) {
     }
 }
 
+/* The number that an entry of `enis` or `subnets` has for such a table. */
+static uint32_t table_named(const void *value, enum unit_kind kind) {
+    const struct subnet_value *s = value;
+
+    if (kind == UNIT_RULES)
+        return ((const struct eni_value *)value)->sg_table;
+    if (kind == UNIT_ROUTES)
+        return s->route_table;
+    return s->acl_in ? s->acl_in : s->acl_out;
+}
+
 /* What the maps have for a unit now, of the entry that names it. */
 static void note_candidate(struct plan *p, enum entry_map map, enum number_kind kind,
                            const char *id, struct unit *named) {
@@ -37,9 +48,7 @@ static void note_candidate(struct plan *p, enum entry_map map, enum number_kind 
         p->callbacks.number_of(p->callbacks.data, kind, id, &number) < 0 ||
         p->callbacks.get(p->callbacks.data, map, &number, value) < 0)
         return;
-    named->candidate = map == ENTRY_ENIS
-                           ? ((const struct eni_value *)(const void *)value)->sg_table
-                           : ((const struct subnet_value *)(const void *)value)->route_table;
+    named->candidate = table_named(value, named->kind);
 }
 
 static int use_of_eni(struct plan *p, const struct index *ix, struct unit *u) {
@@ -63,7 +72,7 @@ static int use_of_eni(struct plan *p, const struct index *ix, struct unit *u) {
 static int use_of_subnet(struct plan *p, const struct index *ix, struct unit *u) {
     const struct subnet *s = u->users ? index_get(ix, KIND_SUBNET, u->scope, u->id) : NULL;
     const struct route_table *t = s ? route_table_of_subnet(ix, s->vpc_id, s->o.id) : NULL;
-    struct unit *routes = NULL;
+    struct unit *routes = NULL, *acl = NULL;
 
     if (t) {
         routes = unit_get(&p->is, UNIT_ROUTES, t->o.scope, t->o.id);
@@ -71,7 +80,14 @@ static int use_of_subnet(struct plan *p, const struct index *ix, struct unit *u)
             return -ENOMEM;
         note_candidate(p, ENTRY_SUBNETS, NUMBER_SUBNET, u->id, routes);
     }
+    if (s && s->acl_id) {
+        acl = unit_get(&p->is, UNIT_ACL, s->o.scope, s->acl_id);
+        if (!acl)
+            return -ENOMEM;
+        note_candidate(p, ENTRY_SUBNETS, NUMBER_SUBNET, u->id, acl);
+    }
     use(p, &u->uses[0], routes);
+    use(p, &u->uses[1], acl);
     return 0;
 }
 
