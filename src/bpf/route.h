@@ -4,9 +4,10 @@
  * translation and the partner's key in p->v and p->partner.
  *
  *  - Within the sender's subnet no route table and no ACL is asked.
- *  - Else the ACL of the sender's subnet (6), the longest prefix of its route table (7; the agent
- *    decides between routes with the same prefix), and the route's target (8): one function a
- *    kind, which is where later kinds go.
+ *  - Else the longest prefix of its route table (7; the agent decides between routes with the same
+ *    prefix), and the route's target (8): one function a kind, which is where later kinds go.
+ *  - Before all that a route may bring about, the ACL of the sender's subnet (6): unless the route
+ *    leads to somebody in the same subnet, for then no border is crossed.
  */
 #ifndef VPCD_BPF_ROUTE_H
 #define VPCD_BPF_ROUTE_H
@@ -74,34 +75,19 @@ static __always_inline int route_eni(struct pkt *p, u32 target) {
     return 0;
 }
 
-STAGE int route_find(void) {
-    struct pkt *p = pkt_get();
-    struct subnet_key subnet_key = {};
-    struct subnet_value *subnet;
-    struct route_key key = {};
-    struct route_value *route;
-    int reason;
+/* Whether the route's target is in the sender's own subnet. */
+static __always_inline int route_stays(const struct pkt *p, const struct route_value *route) {
+    struct eni_key key = {.eni = route->target};
+    struct eni_value *e;
 
-    if (!p)
-        return DROP_INTERNAL;
-    if (p->same_subnet) {
-        route_plain(p, p->dst_eni);
+    if (route->kind != ROUTE_ENI)
         return 0;
-    }
-    subnet_key.subnet = p->subnet;
-    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
-    if (!subnet)
-        return DROP_NOT_READY;
-    reason = acl_egress(subnet);
-    if (reason)
-        return reason;
-    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
-    key.table = subnet->route_table;
-    key.family = p->key.family;
-    key.addr = p->key.dst;
-    route = bpf_map_lookup_elem(&routes, &key);
-    if (!route)
-        return DROP_NO_ROUTE;
+    e = bpf_map_lookup_elem(&enis, &key);
+    return e && e->subnet == p->subnet;
+}
+
+static __always_inline int route_follow(struct pkt *p, const struct subnet_value *subnet,
+                                        const struct route_value *route) {
     switch (route->kind) {
     case ROUTE_LOCAL:
         return route_local(p, subnet);
@@ -114,6 +100,38 @@ STAGE int route_find(void) {
     default:
         return DROP_ROUTE_KIND;
     }
+}
+
+STAGE int route_find(void) {
+    struct pkt *p = pkt_get();
+    struct subnet_key subnet_key = {};
+    struct subnet_value *subnet;
+    struct route_key key = {};
+    struct route_value *route;
+    int reason;
+
+    if (!p)
+        return DROP_INTERNAL;
+    p->crosses = !p->same_subnet;
+    if (p->same_subnet) {
+        route_plain(p, p->dst_eni);
+        return 0;
+    }
+    subnet_key.subnet = p->subnet;
+    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
+    if (!subnet)
+        return DROP_NOT_READY;
+    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
+    key.table = subnet->route_table;
+    key.family = p->key.family;
+    key.addr = p->key.dst;
+    route = bpf_map_lookup_elem(&routes, &key);
+    if (route && route_stays(p, route))
+        p->crosses = 0;
+    reason = p->crosses ? acl_egress(p) : 0;
+    if (reason)
+        return reason;
+    return route ? route_follow(p, subnet, route) : DROP_NO_ROUTE;
 }
 
 #endif

@@ -104,6 +104,7 @@ STAGE int slow_uplink_as(void) {
     __builtin_memset(&p->partner, 0, sizeof p->partner);
     p->src_set = p->dst_set = p->dst_eni = 0;
     p->same_subnet = p->own_source = 0;
+    p->crosses = 1;
     p->near_judged = JUDGED_ABSENT;
     reason = internet_ingress(); /* 7 8 */
     if (!reason)

@@ -157,7 +157,7 @@ static enum drop_reason arrive(struct way *w) {
     if (!is_here(w, w->to))
         return hop(w, 9, "the interface", w->to->o.id, DROP_NO_LINK);
     if (w->crosses) {
-        ok = oracle_acl(w->ix, w->to, false, w->self, source_now(w), by);
+        ok = oracle_acl(w->ix, w->to->o.scope, w->to->subnet_id, false, w->self, source_now(w), by);
         r = hop(w, 9, "network ACL of the receiver's subnet, ingress", by,
                 ok ? DROP_NONE : DROP_ACL_INGRESS);
     }

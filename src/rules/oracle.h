@@ -106,8 +106,8 @@ bool oracle_groups(const struct index *ix, const struct network_interface *eni, 
                    const struct network_interface *peer_eni, char ret_by[96],
                    enum oracle_tracking *ret_tracking);
 
-/* Whether a subnet's network ACL lets the packet pass, with these addresses. */
-bool oracle_acl(const struct index *ix, const struct network_interface *eni, bool egress,
+/* Whether a subnet's network ACL lets the packet pass: out of it to `peer`, or in from there. */
+bool oracle_acl(const struct index *ix, struct scope scope, const char *subnet_id, bool egress,
                 const struct oracle_packet *packet, const struct ip *peer, char ret_by[96]);
 
 #endif

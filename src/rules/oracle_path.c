@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "rules/oracle_private.h"
 
@@ -20,25 +21,62 @@ static enum drop_reason egress_groups(struct way *w) {
 /* 6 */
 static enum drop_reason egress_acl(struct way *w) {
     char by[96];
-    bool ok = oracle_acl(w->ix, w->p->from, true, w->self, &w->p->dst, by);
+    const struct network_interface *from = w->p->from;
+    bool ok = oracle_acl(w->ix, from->o.scope, from->subnet_id, true, w->self, &w->p->dst, by);
 
     return hop(w, 6, "network ACL of the sender's subnet, egress", by,
                ok ? DROP_NONE : DROP_ACL_EGRESS);
 }
 
+/* A route's length of prefix for a destination, by its CIDR or by an entry of its prefix list; -1:
+ * it is not for it. */
+static int reach_of(const struct way *w, const struct route_table *t, const struct route *r,
+                    const struct ip *dst) {
+    const struct prefix_list *pl;
+    int best = -1;
+
+    if (!r->prefix_list_id)
+        return r->cidr.ip.family == dst->family && cidr_contains_ip(&r->cidr, dst) ? r->cidr.len
+                                                                                   : -1;
+    pl = index_get(w->ix, KIND_PREFIX_LIST, t->o.scope, r->prefix_list_id);
+    if (!pl)
+        return -1;
+    list_each (struct prefix_entry, e, pl->entries)
+        if (e->cidr.ip.family == dst->family && cidr_contains_ip(&e->cidr, dst) &&
+            e->cidr.len > best)
+            best = e->cidr.len;
+    return best;
+}
+
+/* "...static routes take priority", "the route with the CIDR block takes priority" over a prefix
+ * list, and "the route that references the prefix list takes priority" over a propagated one. */
+static int priority(const struct route *r) {
+    switch (r->origin) {
+    case ROUTE_ORIGIN_CREATE_TABLE:
+        return 0;
+    case ROUTE_ORIGIN_CREATE:
+        return r->prefix_list_id ? 2 : 1;
+    default:
+        return 3;
+    }
+}
+
 /*
  * 7. "Route priority" (VPC user guide): "we use the most specific route that matches the traffic
- *    (longest prefix match)". With the same prefix: local, then static, then propagated.
+ *    (longest prefix match)". With the same prefix: local, then static, by prefix list, propagated.
  */
-static const struct route *find_route(const struct route_table *t, const struct ip *dst) {
+static const struct route *find_route(const struct way *w, const struct route_table *t,
+                                      const struct ip *dst) {
     const struct route *best = NULL;
+    int reach = -1;
 
     list_each (struct route, r, t->routes) {
-        if (r->cidr.ip.family != dst->family || !cidr_contains_ip(&r->cidr, dst))
+        int mine = reach_of(w, t, r, dst);
+
+        if (mine < reach || mine < 0 || (best && mine == reach && priority(r) >= priority(best)))
             continue;
-        if (!best || r->cidr.len > best->cidr.len ||
-            (r->cidr.len == best->cidr.len && r->origin < best->origin))
-            best = r;
+        best = r;
+        reach = mine;
     }
     return best;
 }
@@ -118,15 +156,15 @@ static enum drop_reason to_internet(struct way *w, const struct route *r) {
 }
 
 /* 7 and 8 */
-static enum drop_reason follow_route(struct way *w) {
+static enum drop_reason follow_route(struct way *w, const struct route_table *t,
+                                     const struct route *r) {
     const struct network_interface *from = w->p->from;
-    const struct route_table *t = route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id);
-    const struct route *r = t ? find_route(t, &w->p->dst) : NULL;
     char by[96], text[CIDR_TEXT];
 
     if (!r)
         return hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
-    snprintf(by, sizeof(by), "%s: %s", t->o.id, cidr_format(&r->cidr, text));
+    snprintf(by, sizeof(by), "%s: %s", t->o.id,
+             r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, text));
     hop(w, 7, "route table", by, DROP_NONE);
     if (strcmp(r->target, "local") == 0)
         return to_local(w);
@@ -146,10 +184,21 @@ static enum drop_reason follow_route(struct way *w) {
     return hop(w, 8, "target", r->target, DROP_BLACKHOLE);
 }
 
+/* Whether the route leads to somebody in the sender's own subnet: a middlebox there. */
+static bool stays(const struct way *w, const struct route *r) {
+    const struct network_interface *from = w->p->from;
+    const struct network_interface *eni =
+        index_get(w->ix, KIND_NETWORK_INTERFACE, from->o.scope, r->target);
+
+    return eni && is_here(w, eni) && strcmp(eni->subnet_id, from->subnet_id) == 0;
+}
+
 /* 5 to 8: from an interface to the next hop. */
 enum drop_reason leave(struct way *w) {
     const struct network_interface *from = w->p->from;
     const struct network_interface *neighbour = find_private(w, from->vpc_id, &w->p->dst);
+    const struct route_table *t = route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id);
+    const struct route *route = t ? find_route(w, t, &w->p->dst) : NULL;
     enum drop_reason r = egress_groups(w);
 
     if (r)
@@ -159,7 +208,10 @@ enum drop_reason leave(struct way *w) {
         w->to = neighbour;
         return hop(w, 7, "route table", "within the subnet: not asked", DROP_NONE);
     }
-    w->crosses = true;
-    r = egress_acl(w);
-    return r ? r : follow_route(w);
+    /* "Network ACLs ... control traffic entering or leaving a subnet": where it stays, none does.
+     */
+    w->crosses = !route || !stays(w, route);
+    if (w->crosses)
+        r = egress_acl(w);
+    return r ? r : follow_route(w, t, route);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/network_acl.h"
+#include "model/prefix_list.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
 #include "rules/oracle.h"
@@ -36,18 +37,40 @@ static bool rule_covers(const struct sg_rule *r, const struct oracle_packet *p) 
     return true;
 }
 
-/* "Source" or "destination" of a rule: a CIDR, or a group: "traffic from the private addresses of
- * the network interfaces that are associated with the group". */
-static bool rule_names(const struct sg_rule *r, const struct ip *peer,
-                       const struct network_interface *peer_eni) {
+struct asked {
+    const struct index *ix;
+    struct scope scope;
+    const struct oracle_packet *packet;
+    const struct ip *peer;
+    const struct network_interface *peer_eni;
+};
+
+/* Any entry of the list's current version: "the rule applies to the latest" one. */
+static bool list_names(const struct index *ix, struct scope scope, const char *id,
+                       const struct ip *peer) {
+    const struct prefix_list *pl = index_get(ix, KIND_PREFIX_LIST, scope, id);
+
+    if (!pl)
+        return false;
+    list_each (struct prefix_entry, e, pl->entries)
+        if (e->cidr.ip.family == peer->family && cidr_contains_ip(&e->cidr, peer))
+            return true;
+    return false;
+}
+
+/* "Source" or "destination" of a rule: a CIDR, a prefix list, or a group: "traffic from the private
+ * addresses of the network interfaces that are associated with the group". */
+static bool rule_names(const struct sg_rule *r, const struct asked *a) {
     if (r->group_id)
-        return peer_eni && strs_has(&peer_eni->groups, r->group_id);
-    return r->cidr.ip.family == peer->family && cidr_contains_ip(&r->cidr, peer);
+        return a->peer_eni && strs_has(&a->peer_eni->groups, r->group_id);
+    if (r->prefix_list_id)
+        return list_names(a->ix, a->scope, r->prefix_list_id, a->peer);
+    return r->cidr.ip.family == a->peer->family && cidr_contains_ip(&r->cidr, a->peer);
 }
 
 /* 0.0.0.0/0, or ::/0 for IPv6. */
 static bool names_everybody(const struct sg_rule *r, uint8_t family) {
-    return !r->group_id && r->cidr.ip.family == family && r->cidr.len == 0;
+    return !r->group_id && !r->prefix_list_id && r->cidr.ip.family == family && r->cidr.len == 0;
 }
 
 /* "...for any port (0-65535)". */
@@ -74,16 +97,10 @@ static const struct sg_rule *first_rule(const struct index *ix, const struct net
     return NULL;
 }
 
-struct asked {
-    const struct oracle_packet *packet;
-    const struct ip *peer;
-    const struct network_interface *peer_eni;
-};
-
 static bool allows(const struct sg_rule *r, const void *data) {
     const struct asked *a = data;
 
-    return rule_covers(r, a->packet) && rule_names(r, a->peer, a->peer_eni);
+    return rule_covers(r, a->packet) && rule_names(r, a);
 }
 
 static bool allows_everybody(const struct sg_rule *r, const void *data) {
@@ -118,7 +135,8 @@ bool oracle_groups(const struct index *ix, const struct network_interface *eni, 
                    const struct oracle_packet *packet, const struct ip *peer,
                    const struct network_interface *peer_eni, char ret_by[96],
                    enum oracle_tracking *ret_tracking) {
-    const struct asked a = {.packet = packet, .peer = peer, .peer_eni = peer_eni};
+    const struct asked a = {
+        .ix = ix, .scope = eni->o.scope, .packet = packet, .peer = peer, .peer_eni = peer_eni};
     const struct sg_rule *r = first_rule(ix, eni, egress, allows, &a);
 
     *ret_tracking = ORACLE_TRACKED;
@@ -153,9 +171,9 @@ static bool entry_covers(const struct acl_entry *e, const struct oracle_packet *
  * numbered rule... As soon as a rule matches traffic, it's applied regardless of any
  * higher-numbered rule that might contradict it." The last, `*`, denies.
  */
-bool oracle_acl(const struct index *ix, const struct network_interface *eni, bool egress,
+bool oracle_acl(const struct index *ix, struct scope scope, const char *subnet_id, bool egress,
                 const struct oracle_packet *packet, const struct ip *peer, char ret_by[96]) {
-    const struct subnet *s = index_get(ix, KIND_SUBNET, eni->o.scope, eni->subnet_id);
+    const struct subnet *s = index_get(ix, KIND_SUBNET, scope, subnet_id);
     const struct network_acl *acl;
     const struct acl_entry *first = NULL;
 
@@ -165,7 +183,7 @@ bool oracle_acl(const struct index *ix, const struct network_interface *eni, boo
     if (!s->acl_id)
         return true;
     snprintf(ret_by, 96, "%s: gone", s->acl_id);
-    acl = index_get(ix, KIND_NETWORK_ACL, eni->o.scope, s->acl_id);
+    acl = index_get(ix, KIND_NETWORK_ACL, scope, s->acl_id);
     if (!acl)
         return false;
     list_each (struct acl_entry, e, acl->entries) {
@@ -174,7 +192,7 @@ bool oracle_acl(const struct index *ix, const struct network_interface *eni, boo
             (!first || e->number < first->number))
             first = e;
     }
-    if (!first || first->number == ACL_RULE_LAST)
+    if (!first || first->number >= ACL_RULE_LAST)
         snprintf(ret_by, 96, "%s rule *", acl->o.id);
     else
         snprintf(ret_by, 96, "%s rule %lld", acl->o.id, (long long)first->number);

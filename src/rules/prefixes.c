@@ -66,14 +66,14 @@ int prefixes_add_ports(struct prefixes *ps, int64_t protocol, int64_t from, int6
 
         /* The largest aligned block that begins here and does not go beyond. */
         while (bits > 0) {
-            int64_t size = 1 << (PORT_BITS - (bits - 1));
+            int64_t size = 1ll << (PORT_BITS - (bits - 1));
 
             if (from % size || from + size - 1 > to)
                 break;
             bits--;
         }
         r = add_port(ps, protocol, (unsigned)from, bits, rule);
-        from += 1 << (PORT_BITS - bits);
+        from += 1ll << (PORT_BITS - bits);
     }
     return r;
 }

@@ -11,6 +11,8 @@
 #ifndef VPCD_RULES_PREFIXES_H
 #define VPCD_RULES_PREFIXES_H
 
+#include <stddef.h>
+
 #include "abi/maps.h"
 #include "base/ip.h"
 

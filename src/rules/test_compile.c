@@ -83,6 +83,28 @@ static enum oracle_tracking groups(const struct reading *r, const struct eni_val
     return any && other && other->flags & all ? ORACLE_UNTRACKED : ORACLE_TRACKED;
 }
 
+static bool acl(const struct reading *r, uint32_t table, uint8_t dir, const struct abi_addr *peer) {
+    uint8_t family = r->p->src.family;
+    struct rule_addr_key ak = {.prefixlen = RULE_ADDR_PREFIX + ip_bits(family),
+                               .table = table,
+                               .dir = dir,
+                               .family = family,
+                               .addr = *peer};
+    struct rule_port_key pk = {.prefixlen = RULE_PORT_PROTO + 16,
+                               .table = table,
+                               .dir = dir,
+                               .family = family,
+                               .proto = r->p->protocol,
+                               .port = rule_port(r->p)};
+    const struct acl_addr_value *addrs = test_maps_longest(r->m, ENTRY_ACL_ADDRS, &ak);
+    const struct acl_port_value *ports = test_maps_longest(r->m, ENTRY_ACL_PORTS, &pk);
+
+    for (int i = 0; i < ACL_BITS && addrs && ports; i++)
+        if (addrs->bits & ports->bits & 1ull << i)
+            return ports->allow & 1ull << i;
+    return !table;
+}
+
 static const struct addr_value *find_addr(const struct reading *r, uint32_t vpc,
                                           const struct abi_addr *a) {
     struct addr_key key = {.vpc = vpc, .family = r->p->src.family, .addr = *a};
@@ -124,6 +146,14 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
         return DROP_NOT_READY;
     key.table = subnet->route_table;
     route = test_maps_longest(r->m, ENTRY_ROUTES, &key);
+    r->crosses = true;
+    if (route && route->kind == ROUTE_ENI) {
+        const struct eni_value *e = test_maps_find(r->m, ENTRY_ENIS, &route->target);
+
+        r->crosses = !e || e->subnet != r->from->subnet;
+    }
+    if (r->crosses && !acl(r, subnet->acl_out, DIR_EGRESS, &r->dst))
+        return DROP_ACL_EGRESS;
     if (!route)
         return DROP_NO_ROUTE;
     switch (route->kind) {
@@ -161,10 +191,16 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
 }
 
 static enum drop_reason arrive(struct reading *r, struct answer *ret) {
+    const struct subnet_value *subnet;
     const struct addr_value *a;
 
     if (!r->to)
         return DROP_NO_LINK;
+    subnet = test_maps_find(r->m, ENTRY_SUBNETS, &r->to->subnet);
+    if (!subnet)
+        return DROP_NOT_READY;
+    if (r->crosses && !acl(r, subnet->acl_in, DIR_INGRESS, &r->seen_src))
+        return DROP_ACL_INGRESS;
     ret->receiver =
         groups(r, r->to, DIR_INGRESS, &r->seen_src, r->own && !r->internet ? r->from : NULL);
     if (!ret->receiver)
@@ -187,7 +223,7 @@ static enum drop_reason read_entries(struct reading *r, struct answer *ret) {
 
         if (!there)
             return DROP_UPLINK_UNKNOWN;
-        r->internet = true;
+        r->internet = r->crosses = true;
         if (r->p->src.family == IP_V4)
             r->last_dst = there->private_addr;
         set_to(r, there->eni);
@@ -227,6 +263,8 @@ static bool is_decided_by_entries(const struct oracle_verdict *v) {
         return v->hops[0].by[0];
     case DROP_GROUP_EGRESS:
     case DROP_GROUP_INGRESS:
+    case DROP_ACL_EGRESS:
+    case DROP_ACL_INGRESS:
     case DROP_NO_ROUTE:
     case DROP_BLACKHOLE:
     case DROP_ROUTE_KIND:
@@ -275,7 +313,7 @@ static void test_packets(void **state) {
         struct test_maps m;
         struct world w;
 
-        world_make(&w, seed + (uint64_t)i, true);
+        world_make(&w, seed + (uint64_t)i);
         for (int n = 0; n < 10; n++)
             world_mutate(&w);
         packet_host(&w, &host);
@@ -296,6 +334,7 @@ static void test_packets(void **state) {
     if (worlds >= 60) {
         assert_true(tracked[ORACLE_TRACKED] > 100 && tracked[ORACLE_UNTRACKED] > 20);
         assert_true(seen[DROP_GROUP_INGRESS] > 100 && seen[DROP_NO_ADDRESS] > 10);
+        assert_true(seen[DROP_ACL_EGRESS] > 100 && seen[DROP_ACL_INGRESS] > 100);
     }
 }
 

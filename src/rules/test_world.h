@@ -3,8 +3,9 @@
  * Random worlds for tests: an index with VPCs, subnets, groups, interfaces and routes, small enough
  * that random packets hit its borders, and random changes of it. Everything comes from one seed.
  *
- * The first two VPCs have the same IPv4 CIDR. Rules and routes draw their addresses and ports from
- * what exists and from its neighbours; IPv6 rules are drawn from IPv4-mapped prefixes too.
+ * The first two VPCs have the same IPv4 CIDR. Rules, ACLs, prefix lists and routes draw their
+ * addresses and ports from what exists and from its neighbours; IPv6 rules are drawn from
+ * IPv4-mapped prefixes too.
  */
 #ifndef VPCD_RULES_TEST_WORLD_H
 #define VPCD_RULES_TEST_WORLD_H
@@ -21,7 +22,6 @@ struct world {
     uint64_t rng;
     unsigned next_id;
     struct scope scope;
-    bool plain_acls; /* only ACLs that allow all */
     /* What changed since world_settle(). */
     struct change *changes;
     size_t n_changes, cap_changes;
@@ -30,12 +30,14 @@ struct world {
 /* Seed from the environment's TEST_SEED, or random; printed either way. */
 uint64_t world_seed(const char *test);
 
-void world_make(struct world *w, uint64_t seed, bool plain_acls);
+void world_make(struct world *w, uint64_t seed);
 void world_free(struct world *w);
 /* One random change, of one object or of several that belong together. */
 void world_mutate(struct world *w);
 /* One random change of this interface (or of it and another); nothing when it is gone. */
 void world_mutate_eni(struct world *w, const char *id);
+/* One random change of an ACL, or of which ACL a subnet has. */
+void world_mutate_acl(struct world *w);
 void world_settle(struct world *w); /* forgets the changes */
 
 uint32_t world_random(struct world *w, uint32_t below); /* 0 to below - 1 */

@@ -58,16 +58,6 @@ static void mutate_group(struct world *w, struct security_group *g) {
     world_put(w, g);
 }
 
-static void mutate_acl(struct world *w, struct network_acl *acl) {
-    if (w->plain_acls || acl->entries.n > 8) {
-        acl->entries.n = acl->entries.n > 8 ? 8 : acl->entries.n;
-    } else {
-        world_add_entry(acl, 50, world_chance(w, 50), false,
-                        world_some_cidr(w, world_chance(w, 50) ? IP_V4 : IP_V6));
-    }
-    world_put(w, acl);
-}
-
 static void mutate_gateway(struct world *w, struct internet_gateway *igw) {
     const struct vpc *v = world_pick(w, KIND_VPC);
     struct cursor c;
@@ -87,6 +77,7 @@ static void mutate_routes(struct world *w, struct route_table *t) {
         struct route *r = list_at(t->routes, struct route, i);
 
         free(r->target);
+        free(r->prefix_list_id);
         list_cut(&t->routes, sizeof(*r), i);
     }
     world_put(w, t);
@@ -241,40 +232,42 @@ void world_mutate(struct world *w) {
     uint32_t what = world_random(w, 100);
     void *o;
 
-    if (what < 3) {
+    if (what < 2) {
         world_make_vpc(w);
-    } else if (what < 5) {
+    } else if (what < 4) {
         if (index_count(w->ix, KIND_VPC) > 1)
             delete_vpc(w, world_pick(w, KIND_VPC));
-    } else if (what < 30) {
+    } else if (what < 27) {
         if ((o = changeable(w, KIND_SECURITY_GROUP)))
             mutate_group(w, o);
-    } else if (what < 60) {
+    } else if (what < 58) {
         if ((o = changeable(w, KIND_NETWORK_INTERFACE)))
             mutate_eni(w, o);
-    } else if (what < 68) {
+    } else if (what < 65) {
         if (index_count(w->ix, KIND_SUBNET))
             world_make_eni(w, world_pick(w, KIND_SUBNET));
-    } else if (what < 74) {
+    } else if (what < 71) {
         if (index_count(w->ix, KIND_NETWORK_INTERFACE))
             delete_eni(w, world_pick(w, KIND_NETWORK_INTERFACE));
-    } else if (what < 80) {
+    } else if (what < 76) {
         if ((o = changeable(w, KIND_INTERNET_GATEWAY)))
             mutate_gateway(w, o);
-    } else if (what < 86) {
+    } else if (what < 82) {
         if ((o = changeable(w, KIND_ROUTE_TABLE)))
             mutate_routes(w, o);
-    } else if (what < 92) {
+    } else if (what < 85) {
         mutate_association(w);
-    } else if (what < 94) {
+    } else if (what < 87) {
         mutate_main(w);
-    } else if (what < 96) {
+    } else if (what < 88) {
         if (index_count(w->ix, KIND_VPC))
             world_make_subnet(w, world_pick(w, KIND_VPC));
-    } else if (what < 98) {
+    } else if (what < 90) {
         if ((o = changeable(w, KIND_INSTANCE)))
             mutate_instance(w, o);
-    } else if ((o = changeable(w, KIND_NETWORK_ACL))) {
-        mutate_acl(w, o);
+    } else if (what < 94) {
+        world_mutate_list(w);
+    } else {
+        world_mutate_acl(w);
     }
 }

@@ -40,6 +40,12 @@ void world_add_rule(struct world *w, struct security_group *g) {
     world_set(&r->id, id);
     r->egress = world_chance(w, 45);
     random_ports(w, r);
+    if (world_chance(w, 12)) {
+        const struct prefix_list *pl = world_pick(w, KIND_PREFIX_LIST);
+
+        world_set(&r->prefix_list_id, pl ? pl->o.id : "pl-gone");
+        return;
+    }
     switch (world_random(w, 10)) {
     case 0:
     case 1:
@@ -75,6 +81,7 @@ void world_remove_rule(struct world *w, struct security_group *g) {
 
         free(r->id);
         free(r->group_id);
+        free(r->prefix_list_id);
         list_cut(&g->rules, sizeof(*r), i);
     }
 }
@@ -345,27 +352,19 @@ void world_make_eni(struct world *w, const struct subnet *s) {
     world_put(w, eni);
 }
 
-void world_add_entry(struct network_acl *acl, int64_t number, bool egress, bool allow,
-                     struct cidr cidr) {
-    struct acl_entry *e = world_must(list_add(&acl->entries, sizeof(*e)));
+static void add_list_route(struct world *w, struct route_table *t, const char *target) {
+    const struct prefix_list *pl = world_pick(w, KIND_PREFIX_LIST);
+    struct route *r;
 
-    *e = (struct acl_entry){
-        .number = number, .egress = egress, .allow = allow, .protocol = -1, .cidr = cidr};
-}
-
-static const struct network_acl *make_acl(struct world *w, const char *vpc_id) {
-    struct network_acl *acl = world_object(w, KIND_NETWORK_ACL);
-
-    world_set(&acl->vpc_id, vpc_id);
-    acl->is_default = true;
-    for (int egress = 0; egress < 2; egress++) {
-        world_add_entry(acl, 100, egress, true, world_cidr("0.0.0.0/0"));
-        world_add_entry(acl, 101, egress, true, world_cidr("::/0"));
-        world_add_entry(acl, ACL_RULE_LAST, egress, false, world_cidr("0.0.0.0/0"));
-        world_add_entry(acl, ACL_RULE_LAST, egress, false, world_cidr("::/0"));
-    }
-    world_put(w, acl);
-    return acl;
+    if (!pl)
+        return;
+    list_each (struct route, other, t->routes)
+        if (other->prefix_list_id && strcmp(other->prefix_list_id, pl->o.id) == 0)
+            return;
+    r = world_must(list_add(&t->routes, sizeof(*r)));
+    r->origin = ROUTE_ORIGIN_CREATE;
+    world_set(&r->prefix_list_id, pl->o.id);
+    world_set(&r->target, target);
 }
 
 static void add_route(struct world *w, struct route_table *t, struct cidr cidr, const char *target,
@@ -374,7 +373,7 @@ static void add_route(struct world *w, struct route_table *t, struct cidr cidr, 
 
     /* The API refuses a second static route to the same destination. */
     list_each (struct route, other, t->routes)
-        if (cidr_equal(&other->cidr, &cidr) && other->origin == origin)
+        if (!other->prefix_list_id && cidr_equal(&other->cidr, &cidr) && other->origin == origin)
             return;
     r = world_must(list_add(&t->routes, sizeof(*r)));
     r->cidr = cidr;
@@ -406,6 +405,10 @@ void world_add_random_route(struct world *w, struct route_table *t) {
         target = igw->o.id;
     else if (eni && strcmp(eni->vpc_id, t->vpc_id) == 0 && world_chance(w, 60))
         target = eni->o.id;
+    if (world_chance(w, 20)) {
+        add_list_route(w, t, target);
+        return;
+    }
     add_route(w, t, world_cidr(destinations[world_random(w, ARRAY_SIZE(destinations))]), target,
               world_chance(w, 85) ? ROUTE_ORIGIN_CREATE : ROUTE_ORIGIN_PROPAGATED);
 }
@@ -483,8 +486,7 @@ void world_make_subnet(struct world *w, const struct vpc *v) {
             a->cidr.ip.b[7] = (uint8_t)i;
             a->cidr.len = 64;
         }
-        if (cursor_by(w->ix, &c, KIND_NETWORK_ACL, ACL_BY_VPC, v->o.id))
-            world_set(&s->acl_id, ((const struct obj *)c.obj)->id);
+        world_choose_acl(w, s);
         world_put(w, s);
         if (world_chance(w, 50) && cursor_by(w->ix, &t, KIND_ROUTE_TABLE, RTB_BY_VPC, v->o.id))
             world_associate(w, t.obj, s->o.id);
@@ -509,7 +511,8 @@ void world_make_vpc(struct world *w) {
         a->cidr.ip.b[4] = 1;
     }
     world_put(w, v);
-    make_acl(w, v->o.id);
+    for (n = 1 + world_chance(w, 60); n; n--)
+        world_make_acl(w, v->o.id);
     if (world_chance(w, 92)) {
         struct internet_gateway *igw = world_object(w, KIND_INTERNET_GATEWAY);
 
@@ -530,12 +533,13 @@ void world_make_vpc(struct world *w) {
     }
 }
 
-void world_make(struct world *w, uint64_t seed, bool plain_acls) {
+void world_make(struct world *w, uint64_t seed) {
     uint32_t n;
 
-    *w = (struct world){
-        .rng = seed, .next_id = 1, .scope = {.account = 1, .region = 1}, .plain_acls = plain_acls};
+    *w = (struct world){.rng = seed, .next_id = 1, .scope = {.account = 1, .region = 1}};
     w->ix = world_must(index_new());
+    for (n = world_random(w, 4); n; n--)
+        world_make_list(w);
     for (n = 1 + world_random(w, 3); n; n--)
         world_make_vpc(w);
     /* Rules and routes about what came later. */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/account.h"
 #include "model/network_acl.h"
+#include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -27,7 +28,8 @@ static void print_groups(const struct world *w) {
         list_each (struct sg_rule, r, g->rules)
             printf("    %s %s %lld-%lld %s%s\n", r->egress ? "out" : "in ",
                    sg_protocol_name(r->protocol, protocol), (long long)r->from, (long long)r->to,
-                   cidr_format(&r->cidr, cidr), r->group_id ? r->group_id : "");
+                   r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, cidr),
+                   r->group_id ? r->group_id : "");
     }
     index_each_all(w->ix, c, KIND_SGSET) {
         const struct sgset *s = c.obj;
@@ -49,20 +51,47 @@ static void print_paths(const struct world *w) {
         const struct route_table *t = route_table_of_subnet(w->ix, s->vpc_id, s->o.id);
 
         printf("  %s of %s: %s", s->o.id, s->vpc_id, cidr_format(&s->cidr, cidr));
-        printf(" %s, routes %s\n", c6 ? cidr_format(c6, cidr) : "", t ? t->o.id : "none");
+        printf(" %s, routes %s, acl %s\n", c6 ? cidr_format(c6, cidr) : "", t ? t->o.id : "none",
+               s->acl_id ? s->acl_id : "none");
     }
     index_each_all(w->ix, c, KIND_ROUTE_TABLE) {
         const struct route_table *t = c.obj;
 
         printf("  %s of %s\n", t->o.id, t->vpc_id);
         list_each (struct route, r, t->routes)
-            printf("    %s -> %s%s\n", cidr_format(&r->cidr, cidr), r->target,
+            printf("    %s -> %s%s\n",
+                   r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, cidr), r->target,
                    r->origin == ROUTE_ORIGIN_PROPAGATED ? " (propagated)" : "");
     }
     index_each_all(w->ix, c, KIND_INTERNET_GATEWAY) {
         const struct internet_gateway *g = c.obj;
 
         printf("  %s at %s\n", g->o.id, g->vpc_id ? g->vpc_id : "nothing");
+    }
+}
+
+static void print_acls(const struct world *w) {
+    char cidr[CIDR_TEXT], protocol[16];
+    struct cursor c;
+
+    index_each_all(w->ix, c, KIND_NETWORK_ACL) {
+        const struct network_acl *a = c.obj;
+
+        printf("  %s of %s\n", a->o.id, a->vpc_id);
+        list_each (struct acl_entry, e, a->entries)
+            printf("    %s %lld %s %s ports %lld-%lld type %lld code %lld %s\n",
+                   e->egress ? "out" : "in ", (long long)e->number, e->allow ? "allow" : "deny ",
+                   sg_protocol_name(e->protocol, protocol), (long long)e->from.v,
+                   (long long)e->to.v, (long long)e->icmp_type.v, (long long)e->icmp_code.v,
+                   cidr_format(&e->cidr, cidr));
+    }
+    index_each_all(w->ix, c, KIND_PREFIX_LIST) {
+        const struct prefix_list *pl = c.obj;
+
+        printf("  %s:", pl->o.id);
+        list_each (struct prefix_entry, e, pl->entries)
+            printf(" %s", cidr_format(&e->cidr, cidr));
+        printf("\n");
     }
 }
 
@@ -75,6 +104,7 @@ void world_print(const struct world *w) {
                cidr_format(&((const struct vpc *)c.obj)->cidr, cidr));
     }
     print_paths(w);
+    print_acls(w);
     print_groups(w);
     index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
         const struct network_interface *e = c.obj;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three files of test_world.h share. Whatever fails aborts. */
+/* What the files of test_world.h share. Whatever fails aborts. */
 #ifndef VPCD_RULES_TEST_WORLD_PRIVATE_H
 #define VPCD_RULES_TEST_WORLD_PRIVATE_H
 
 #include "model/network_acl.h"
+#include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -32,8 +33,11 @@ bool world_add_address(struct world *w, struct network_interface *eni, uint8_t f
 bool world_add_prefix(struct world *w, struct network_interface *eni, uint8_t family);
 void world_attach(struct world *w, struct network_interface *eni);
 void world_make_eni(struct world *w, const struct subnet *s);
-void world_add_entry(struct network_acl *acl, int64_t number, bool egress, bool allow,
-                     struct cidr cidr);
+void world_make_acl(struct world *w, const char *vpc_id);
+/* An ACL of its VPC, for a subnet under change. */
+void world_choose_acl(struct world *w, struct subnet *s);
+void world_make_list(struct world *w);
+void world_mutate_list(struct world *w);
 void world_add_random_route(struct world *w, struct route_table *t);
 /* A subnet's own route table. */
 void world_dissociate(struct world *w, const char *subnet_id);

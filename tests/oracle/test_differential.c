@@ -191,7 +191,7 @@ static void test_first_packets(void **state) {
         struct oracle_host host;
         struct world w;
 
-        world_make(&w, seed + worlds++, true);
+        world_make(&w, seed + worlds++);
         packet_host(&w, &host);
         rig_world(&rig, &w, &host);
         for (int n = 0; n < PACKETS; n++) {
@@ -387,7 +387,9 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     begin_life(&l, &p, &v);
     for (int i = 0; i < 6; i++) {
         if (world_chance(w, 60)) {
-            if (world_chance(w, 40))
+            if (world_chance(w, 25))
+                world_mutate_acl(w);
+            else if (world_chance(w, 50))
                 world_mutate_eni(w, world_chance(w, 50) ? l.from : l.to);
             else
                 world_mutate(w);
@@ -409,7 +411,7 @@ static void test_lives(void **state) {
         struct oracle_host host;
         struct world w;
 
-        world_make(&w, ~seed - worlds++, true);
+        world_make(&w, ~seed - worlds++);
         packet_host(&w, &host);
         rig_world(&rig, &w, &host);
         for (int n = 0; n < 40; n++, lives++)
