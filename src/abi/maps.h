@@ -48,7 +48,7 @@
  * account in force may take a sixteenth of each map (rules/room.h). */
 #define RULE_ENTRIES_PER_SET 32768
 #define MAX_ACL_ENTRIES (1 << 20) /* each of acl_addrs, acl_ports */
-#define MAX_FLOWS (1 << 21) /* entries: two a flow. Shared out as src/bpf/quota.h tells */
+#define MAX_FLOWS (1 << 21)       /* entries: two a flow. Shared out as src/bpf/quota.h tells */
 #define MAX_RING_ENTRIES (1 << 22)
 #define MAX_NUMBERS (1 << 21)
 #define MAX_UPLINK_PORTS 65536
@@ -162,6 +162,10 @@ enum route_kind {
     ROUTE_VGW = 7,
     ROUTE_BLACKHOLE = 8,
 };
+/* The kind of a route that is not local, to a part of a local one's destination: one look tells
+ * whether an address lies inside the VPC. */
+#define ROUTE_INSIDE 0x100u
+#define ROUTE_KIND(kind) ((kind)&0xff)
 /* Of NAT and egress-only gateways, their number; of a peering, the other VPC's. */
 struct route_key {
     __u32 prefixlen;
@@ -305,8 +309,8 @@ struct rule_set_key {
  * packet meets those in
  *     acl_addrs[peer's address] & acl_ports[proto, port]
  * and the lowest of them decides; none: refused, which is the `*` row. The keys are those of
- * rule_addrs and rule_ports, prefixes with the unions of the shorter ones again, and the peer is the
- * destination of what leaves the subnet, the source of what enters it.
+ * rule_addrs and rule_ports, prefixes with the unions of the shorter ones again, and the peer is
+ * the destination of what leaves the subnet, the source of what enters it.
  */
 #define ACL_BITS 64
 struct acl_addr_value {

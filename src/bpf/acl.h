@@ -4,8 +4,8 @@
  * packet is asked about as it goes, by its own destination port, and the answer is kept with the
  * path of its direction (gen_net). A packet that is refused leaves its flow as it is.
  *
- * The lowest number that matches decides (src/abi/maps.h, ACL_BITS). Table 0 allows all; one that is
- * not there refuses all.
+ * The lowest number that matches decides (src/abi/maps.h, ACL_BITS). Table 0 allows all; one that
+ * is not there refuses all.
  */
 #ifndef VPCD_BPF_ACL_H
 #define VPCD_BPF_ACL_H

@@ -166,18 +166,8 @@ STAGE int internet_egress(void) {
     return reason;
 }
 
-/* Longest prefixes that a VPC may have, and how many are shorter, down to the shortest: /28 to /16,
- * and /63 to /44. */
-#define VPC_PREFIX4 28
-#define VPC_PREFIXES4 13
-#define VPC_PREFIX6 63
-#define VPC_PREFIXES6 20
-
-/*
- * In: whether the source lies in the VPC of the receiver, p->v.far: somebody there has it, or the
- * route table of the receiver's subnet calls it local. A route for a part of the VPC (to a
- * middlebox) hides the local one, which has a shorter prefix then.
- */
+/* In: whether the source lies in the VPC of the receiver, p->v.far: somebody there has it, or the
+ * route table of the receiver's subnet calls it local, or a part of what is. */
 STAGE int internet_source_check(void) {
     struct pkt *p = pkt_get();
     struct subnet_key subnet_key = {};
@@ -186,7 +176,6 @@ STAGE int internet_source_check(void) {
     struct route_value *route;
     struct route_key key = {};
     struct eni_value *e;
-    u32 longest, n;
 
     if (!p)
         return DROP_INTERNAL;
@@ -200,22 +189,14 @@ STAGE int internet_source_check(void) {
     subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
     if (!subnet)
         return DROP_NOT_READY;
-    longest = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? VPC_PREFIX4 : VPC_PREFIX6);
-    n = p->key.family == FAMILY_V4 ? VPC_PREFIXES4 : VPC_PREFIXES6;
     key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
     key.table = subnet->route_table;
     key.family = p->key.family;
     key.addr = p->wire_src;
     route = bpf_map_lookup_elem(&routes, &key);
-    for (u32 i = 0; i < VPC_PREFIXES6 && i < n; i++) {
-        if (!route || route->kind == ROUTE_IGW)
-            return 0;
-        if (route->kind == ROUTE_LOCAL)
-            return DROP_SPOOFED_ADDRESS;
-        key.prefixlen = longest - i;
-        route = bpf_map_lookup_elem(&routes, &key);
-    }
-    return route && route->kind == ROUTE_LOCAL ? DROP_SPOOFED_ADDRESS : 0;
+    return route && (route->kind == ROUTE_LOCAL || route->kind & ROUTE_INSIDE)
+               ? DROP_SPOOFED_ADDRESS
+               : 0;
 }
 
 /* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */

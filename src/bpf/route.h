@@ -69,8 +69,12 @@ static __always_inline int route_local(struct pkt *p, const struct subnet_value 
 }
 
 static __always_inline int route_eni(struct pkt *p, u32 target) {
+    struct eni_key key = {.eni = target};
+
     if (!target || target == p->key.eni)
         return DROP_BLACKHOLE;
+    if (!bpf_map_lookup_elem(&enis, &key)) /* and the flow, if there is one, stays as it is */
+        return DROP_NO_LINK;
     route_plain(p, target);
     return 0;
 }
@@ -80,7 +84,7 @@ static __always_inline int route_stays(const struct pkt *p, const struct route_v
     struct eni_key key = {.eni = route->target};
     struct eni_value *e;
 
-    if (route->kind != ROUTE_ENI)
+    if (ROUTE_KIND(route->kind) != ROUTE_ENI)
         return 0;
     e = bpf_map_lookup_elem(&enis, &key);
     return e && e->subnet == p->subnet;
@@ -88,7 +92,7 @@ static __always_inline int route_stays(const struct pkt *p, const struct route_v
 
 static __always_inline int route_follow(struct pkt *p, const struct subnet_value *subnet,
                                         const struct route_value *route) {
-    switch (route->kind) {
+    switch (ROUTE_KIND(route->kind)) {
     case ROUTE_LOCAL:
         return route_local(p, subnet);
     case ROUTE_ENI:

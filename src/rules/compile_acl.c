@@ -58,8 +58,8 @@ static void emit_port(void *data, const struct prefix *p, const struct rule_bits
     entries_add(s->out, ENTRY_ACL_PORTS, &key, &value);
 }
 
-/* EC2's CreateNetworkAclEntry: types exist for ICMP in its own family only; "if you specify protocol
- * 58 (ICMPv6) and an IPv4 CIDR block, traffic for all ICMP types and codes allowed". */
+/* EC2's CreateNetworkAclEntry: types exist for ICMP in its own family only; "if you specify
+ * protocol 58 (ICMPv6) and an IPv4 CIDR block, traffic for all ICMP types and codes allowed". */
 static int entry_ports(struct prefixes *ps, const struct side *s, size_t i) {
     const struct acl_entry *e = s->entries[i];
 
@@ -94,8 +94,7 @@ int compile_acl(const struct network_acl *acl, uint32_t table, struct entries *o
     int r = 0;
 
     for (size_t i = 0; i < 4 && r == 0; i++) {
-        struct side s = {
-            .table = table, .dir = dirs[i / 2], .family = families[i % 2], .out = out};
+        struct side s = {.table = table, .dir = dirs[i / 2], .family = families[i % 2], .out = out};
 
         r = compile_side(acl, &s);
     }

@@ -121,6 +121,16 @@ static int destinations(const struct index *ix, const struct route_table *t, str
     return r;
 }
 
+/* Whether the destination is a part of a local route's, and not that itself. */
+static bool is_inside(const struct route_table *t, const struct destination *d) {
+    list_each (struct route, r, t->routes) {
+        if (r->origin == ROUTE_ORIGIN_CREATE_TABLE && r->cidr.ip.family == d->cidr.ip.family &&
+            r->cidr.len <= d->cidr.len && cidr_contains_ip(&r->cidr, &d->cidr.ip))
+            return d->rank != 1;
+    }
+    return false;
+}
+
 int compile_routes(const struct index *ix, const struct compile_env *env,
                    const struct route_table *t, uint32_t table, struct entries *out) {
     const struct destination *before = NULL;
@@ -138,6 +148,8 @@ int compile_routes(const struct index *ix, const struct compile_env *env,
             continue;
         before = d;
         r = route_target(ix, env, t, d->route, &value);
+        if (is_inside(t, d))
+            value.kind |= ROUTE_INSIDE;
         entries_add(out, ENTRY_ROUTES, &key, &value);
     }
     free(all.items);

@@ -279,11 +279,8 @@ int compile_rules(const struct index *ix, const struct compile_env *env, const s
     int r = 0;
 
     for (size_t i = 0; i < 4 && r == 0; i++) {
-        struct side s = {.ix = ix,
-                         .set = set,
-                         .table = table,
-                         .dir = dirs[i / 2],
-                         .family = families[i % 2]};
+        struct side s = {
+            .ix = ix, .set = set, .table = table, .dir = dirs[i / 2], .family = families[i % 2]};
 
         r = compile_side(&s, env, out);
     }

@@ -26,10 +26,8 @@ struct walk {
 };
 
 static const enum kind object_kinds[] = {
-    [UNIT_RULES] = KIND_SGSET,   [UNIT_ROUTES] = KIND_ROUTE_TABLE,
-    [UNIT_ACL] = KIND_NETWORK_ACL,
-    [UNIT_SUBNET] = KIND_SUBNET, [UNIT_ENI] = KIND_NETWORK_INTERFACE,
-    [UNIT_VPC] = KIND_VPC,
+    [UNIT_RULES] = KIND_SGSET,   [UNIT_ROUTES] = KIND_ROUTE_TABLE,    [UNIT_ACL] = KIND_NETWORK_ACL,
+    [UNIT_SUBNET] = KIND_SUBNET, [UNIT_ENI] = KIND_NETWORK_INTERFACE, [UNIT_VPC] = KIND_VPC,
 };
 _Static_assert(sizeof(object_kinds) / sizeof(object_kinds[0]) == UNIT_KINDS, "a row for each");
 

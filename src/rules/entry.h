@@ -3,9 +3,9 @@
  * Entries of the data plane's maps (abi/maps.h) as bytes: what compiling yields and what the
  * planner hands on.
  *
- * Two kinds of maps. Those whose keys begin with a table number (routes, rule_*, acl_*) hold versions:
- * entries under a number that nobody names are invisible, so a new version is written aside. The
- * others are direct: an update is seen by the next packet.
+ * Two kinds of maps. Those whose keys begin with a table number (routes, rule_*, acl_*) hold
+ * versions: entries under a number that nobody names are invisible, so a new version is written
+ * aside. The others are direct: an update is seen by the next packet.
  */
 #ifndef VPCD_RULES_ENTRY_H
 #define VPCD_RULES_ENTRY_H

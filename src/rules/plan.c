@@ -8,7 +8,8 @@
  *
  * A list of operations has this order:
  *
- *   1. new tables     rules, routes, ACLs, under numbers that nobody names yet: invisible (tables.c)
+ *   1. new tables     rules, routes, ACLs, under numbers that nobody names yet: invisible
+ * (tables.c)
  *   2. unreachable    publics, then addrs, that are gone: nobody finds the interface any more
  *   3. publish        subnets, enis, addrs, publics, in this order: what is named is there before
  *                     its name; an interface is judged by its rules before it can be reached

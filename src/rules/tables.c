@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables of rules, routes and ACLs: compiled, kept where the maps have them already, written under a new
- * number otherwise. All are compiled before the first is written, and written in the order of what
- * they take more than before: a revocation does not wait for room behind an addition.
+ * Tables of rules, routes and ACLs: compiled, kept where the maps have them already, written under
+ * a new number otherwise. All are compiled before the first is written, and written in the order of
+ * what they take more than before: a revocation does not wait for room behind an addition.
  *
  * Want of room is a matter of one table. What was written of it goes at once, for nobody names it;
  * its unit has the table 0, which allows nothing; the version before goes all the same, for it may
@@ -139,8 +139,8 @@ static struct compile_env env_of(const struct plan *p) {
                                 .data = p->callbacks.data};
 }
 
-/* Rules, routes or entries as they should be, under the table number 0. What is too large for one table is
- * empty: it allows nothing. */
+/* Rules, routes or entries as they should be, under the table number 0. What is too large for one
+ * table is empty: it allows nothing. */
 static int compile_table(struct plan *p, const struct index *ix, const struct obj *o,
                          struct entries *out) {
     struct compile_env env = env_of(p);

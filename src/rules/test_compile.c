@@ -147,7 +147,7 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
     key.table = subnet->route_table;
     route = test_maps_longest(r->m, ENTRY_ROUTES, &key);
     r->crosses = true;
-    if (route && route->kind == ROUTE_ENI) {
+    if (route && ROUTE_KIND(route->kind) == ROUTE_ENI) {
         const struct eni_value *e = test_maps_find(r->m, ENTRY_ENIS, &route->target);
 
         r->crosses = !e || e->subnet != r->from->subnet;
@@ -156,7 +156,7 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
         return DROP_ACL_EGRESS;
     if (!route)
         return DROP_NO_ROUTE;
-    switch (route->kind) {
+    switch (ROUTE_KIND(route->kind)) {
     case ROUTE_LOCAL:
         if (!dst)
             return r->p->dst.b[3] == 1 && r->p->src.family == IP_V4 &&

@@ -365,8 +365,8 @@ static void test_internet_in_from_inside(void **state) {
         {"fd01::1", "2001:db8:ff00:2::4", DROP_NONE},
     };
 
-    world_route(&w, 100, "10.0.7.0/24", ROUTE_ENI, b.number);
-    world_route(&w, 100, "fd00:0:0:7::/64", ROUTE_BLACKHOLE, 0);
+    world_route(&w, 100, "10.0.7.0/24", ROUTE_ENI | ROUTE_INSIDE, b.number);
+    world_route(&w, 100, "fd00:0:0:7::/64", ROUTE_BLACKHOLE | ROUTE_INSIDE, 0);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct packet k = standard_udp(NULL, rows[i].src, rows[i].dst, 5500, 80);
         struct outcome out;

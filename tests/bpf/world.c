@@ -156,7 +156,7 @@ void world_subnet(struct world *w, uint32_t subnet, uint32_t vpc, const char *v4
     must(dataplane_put(w->dp, DATAPLANE_SUBNETS, &key, &v));
 }
 
-void world_route(struct world *w, uint32_t table, const char *cidr, enum route_kind kind,
+void world_route(struct world *w, uint32_t table, const char *cidr, uint32_t kind,
                  uint32_t target) {
     struct cidr c = prefix(cidr);
     struct route_key key = {.prefixlen = ROUTE_PREFIX + c.len,

@@ -52,8 +52,8 @@ void world_vpc(struct world *w, uint32_t vpc);
 void world_bump(struct world *w, uint32_t vpc, bool net, bool sg);
 void world_subnet(struct world *w, uint32_t subnet, uint32_t vpc, const char *v4, const char *v6,
                   uint32_t route_table);
-void world_route(struct world *w, uint32_t table, const char *cidr, enum route_kind kind,
-                 uint32_t target);
+/* The kind: enum route_kind, perhaps with ROUTE_INSIDE. */
+void world_route(struct world *w, uint32_t table, const char *cidr, uint32_t kind, uint32_t target);
 
 /* Number n gets MAC 02:00:00:00:00:n and a veth; no rules yet: nothing goes. */
 struct world_eni world_eni(struct world *w, uint32_t n, uint32_t vpc, uint32_t subnet,
