@@ -20,6 +20,7 @@ extern const struct actions address_actions;
 extern const struct actions customer_gateway_actions;
 extern const struct actions address_attribute_actions;
 extern const struct actions address_transfer_actions;
+extern const struct actions classic_link_actions;
 extern const struct actions dhcp_options_actions;
 extern const struct actions egress_only_gateway_actions;
 extern const struct actions eni_address_actions;

@@ -32,6 +32,7 @@ static const struct actions *const families[] = {
     &customer_gateway_actions,
     &address_attribute_actions,
     &address_transfer_actions,
+    &classic_link_actions,
     &dhcp_options_actions,
     &egress_only_gateway_actions,
     &eni_address_actions,

@@ -207,27 +207,6 @@ static int describe_account_attributes(struct call *c, const void *params) {
     return 0;
 }
 
-/* ClassicLink ended in 2022; clients still ask. */
-DESCRIBE_PARAMS(classic_link_params, "VpcId");
-
-static int describe_classic_link(struct call *c, const void *params) {
-    xml_text(&c->xml, "vpcSet", "");
-    return 0;
-}
-
-struct classic_dns {
-    struct list ids;
-};
-static const struct field classic_dns_fields[] = {
-    FIELD(0, FT_STRS, struct classic_dns, ids, "VpcIds")};
-static const struct desc classic_dns_params =
-    DESC("DescribeVpcClassicLinkDnsSupport", struct classic_dns, classic_dns_fields);
-
-static int describe_classic_link_dns(struct call *c, const void *params) {
-    xml_text(&c->xml, "vpcs", "");
-    return 0;
-}
-
 /* There are no volumes: the disks of an instance are its host's business. */
 DESCRIBE_PARAMS(volumes_params, "VolumeId");
 
@@ -271,8 +250,5 @@ static const struct action rows[] = {
     {"DescribeKeyPairs", &key_pairs_desc, describe_key_pairs, ACT_FILTERS, "keySet"},
     {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTERS, "regionInfo"},
     {"DescribeVolumes", &volumes_params, describe_volumes, ACT_FILTERS, "volumeSet"},
-    {"DescribeVpcClassicLink", &classic_link_params, describe_classic_link, ACT_FILTERS, "vpcSet"},
-    {"DescribeVpcClassicLinkDnsSupport", &classic_dns_params, describe_classic_link_dns,
-     ACT_FILTERS, "vpcs"},
 };
 ACTIONS(fact_actions, rows);

@@ -119,8 +119,8 @@ def test_served_regions_can_be_limited():
 def test_what_is_not_about_networks_is_empty(ec2):
     assert ec2.describe_volumes()["Volumes"] == []
     assert ec2.describe_key_pairs()["KeyPairs"] == []
-    assert ec2.describe_vpc_classic_link()["Vpcs"] == []
-    assert ec2.describe_vpc_classic_link_dns_support()["Vpcs"] == []
+    assert ec2.describe_vpc_classic_link()["Vpcs"][0]["ClassicLinkEnabled"] is False
+    assert ec2.describe_vpc_classic_link_dns_support()["Vpcs"][0]["ClassicLinkDnsSupported"] is False
 
 
 # Limits of an account over all regions
