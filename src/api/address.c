@@ -331,8 +331,8 @@ static int make_way(struct call *c, const struct associate *p, const struct addr
     return 0;
 }
 
-static int associate(struct call *c, const char *allocation_id, const char *eni_id,
-                     const struct ip *private_ip) {
+int address_associate(struct call *c, const char *allocation_id, const char *eni_id,
+                      const struct ip *private_ip) {
     struct network_interface *eni =
         txn_edit(c->txn, index_get(c->ix, KIND_NETWORK_INTERFACE, c->scope, eni_id));
     struct address *a = txn_edit(c->txn, index_get(c->ix, KIND_ADDRESS, c->scope, allocation_id));
@@ -379,7 +379,7 @@ static int associate_address(struct call *c, const void *params) {
     strcpy(eni_id, eni->o.id);
     strcpy(allocation_id, a->o.id);
     if (make_way(c, p, a, eni_id, &private_ip, &same) < 0 ||
-        (!same && associate(c, allocation_id, eni_id, &private_ip) < 0))
+        (!same && address_associate(c, allocation_id, eni_id, &private_ip) < 0))
         return -1;
     a = index_get(c->ix, KIND_ADDRESS, c->scope, allocation_id);
     call_return_true(c);

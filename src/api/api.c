@@ -47,6 +47,8 @@ static const struct actions *const families[] = {
     &instance_state_actions,
     &instance_type_actions,
     &internet_gateway_actions,
+    &nat_gateway_actions,
+    &nat_gateway_address_actions,
     &network_acl_actions,
     &network_acl_entry_actions,
     &network_interface_actions,

@@ -116,12 +116,12 @@ static void make_mac(struct call *c, struct network_interface *eni) {
     } while (!txn_claim(c->txn, c->scope, mac_claim(eni, claim), eni->o.id));
 }
 
-/* Address number i changes places with the first. */
+/* Address number i comes before the others, whose order stays. */
 static void make_primary(struct network_interface *eni, uint32_t i) {
-    struct eni_address *a = eni->addresses.items, first = a[0];
+    struct eni_address *a = eni->addresses.items, chosen = a[i];
 
-    a[0] = a[i];
-    a[i] = first;
+    memmove(a + 1, a, i * sizeof(*a));
+    a[0] = chosen;
     list_each (struct eni_address, each, eni->addresses)
         each->primary = each == a;
 }
@@ -216,15 +216,16 @@ const struct network_interface *eni_create(struct call *c, const struct eni_wish
     obj_set(&eni->o, &eni->zone, w->subnet->zone);
     obj_set(&eni->o, &eni->description, w->description ? w->description : "");
     obj_set(&eni->o, &eni->interface_type, w->interface_type ? w->interface_type : "interface");
-    eni->source_dest_check = true;
+    eni->source_dest_check = !w->requester_managed;
     eni->requester_managed = w->requester_managed;
     eni->tracking = w->tracking;
     if (eni->o.no_memory) {
         call_no_memory(c);
         return NULL;
     }
-    if (eni_set_groups(c, eni, w->groups) < 0 || add_ipv4(c, eni, w) < 0 ||
-        add_ipv6(c, eni, w) < 0 || eni_check_counts(c, NULL, eni) < 0 ||
+    /* What a gateway has is no instance's: no group holds for it. */
+    if ((!w->requester_managed && eni_set_groups(c, eni, w->groups) < 0) ||
+        add_ipv4(c, eni, w) < 0 || add_ipv6(c, eni, w) < 0 || eni_check_counts(c, NULL, eni) < 0 ||
         (w->tag_specifications && call_tags(c, w->tag_specifications, eni) < 0))
         return NULL;
     make_mac(c, eni);

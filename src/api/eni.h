@@ -42,6 +42,11 @@ int eni_detach(struct call *c, const struct network_interface *eni);
 /* An interface that a service manages (a NAT gateway) is not for its owner to change. */
 int eni_check_managed(struct call *c, const struct network_interface *eni);
 
+/* address.c: the elastic IP, which is not associated, stands for the interface's private address
+ * from now on. The internet gateway must be there, and touched. */
+int address_associate(struct call *c, const char *allocation_id, const char *eni_id,
+                      const struct ip *private_ip);
+
 /* eni_permission.c: all that was granted on an interface. */
 void eni_permissions_drop(struct call *c, const char *eni_id);
 

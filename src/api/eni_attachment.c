@@ -128,6 +128,8 @@ static int detach_network_interface(struct call *c, const void *params) {
     if (!eni)
         return call_error(c, "InvalidAttachmentID.NotFound",
                           "The attachment '%.64s' does not exist.", p->attachment_id);
+    if (eni_check_managed(c, eni) < 0)
+        return -1;
     if (eni->device_index == 0)
         return call_error(c, "OperationNotPermitted",
                           "The network interface at device index 0 cannot be detached.");

@@ -16,15 +16,15 @@ static const struct field address_fields[] = {
     FIELD(5, FT_STR, struct nat_address, association_id, NULL),
     FIELD(6, FT_STR, struct nat_address, failure, NULL),
 };
-static const struct desc address_desc =
+const struct desc nat_address_desc =
     DESC_STORED("NAT gateway address", struct nat_address, address_fields);
 
-static void emit_addresses(struct xml *x, const struct look *look, const void *obj) {
-    const struct nat_gateway *g = obj;
+void nat_addresses_emit(struct xml *x, const struct nat_gateway *g, const struct list *addresses,
+                        const char *status) {
     char text[IP_TEXT];
 
     xml_open(x, "natGatewayAddressSet");
-    list_each (struct nat_address, a, g->addresses) {
+    list_each (struct nat_address, a, *addresses) {
         xml_open(x, "item");
         xml_text(x, "allocationId", a->allocation_id);
         xml_text(x, "networkInterfaceId", g->eni_id);
@@ -35,10 +35,16 @@ static void emit_addresses(struct xml *x, const struct look *look, const void *o
         xml_text(x, "associationId", a->association_id);
         xml_bool(x, "isPrimary", a->primary);
         xml_text(x, "failureMessage", a->failure);
-        xml_text(x, "status", a->failure ? "failed" : "succeeded");
+        xml_text(x, "status", status ? status : a->failure ? "failed" : "succeeded");
         xml_close(x, "item");
     }
     xml_close(x, "natGatewayAddressSet");
+}
+
+static void emit_addresses(struct xml *x, const struct look *look, const void *obj) {
+    const struct nat_gateway *g = obj;
+
+    nat_addresses_emit(x, g, &g->addresses, NULL);
 }
 
 static const struct field nat_gateway_fields[] = {
@@ -55,7 +61,7 @@ static const struct field nat_gateway_fields[] = {
     FIELD(7, FT_STR, struct nat_gateway, failure_message, "failureMessage"),
     FIELD(8, FT_TIME, struct nat_gateway, created, "createTime"),
     FIELD(9, FT_TIME, struct nat_gateway, deleted, "deleteTime"),
-    FIELD(10, FT_LIST, struct nat_gateway, addresses, NULL, .sub = &address_desc),
+    FIELD(10, FT_LIST, struct nat_gateway, addresses, NULL, .sub = &nat_address_desc),
     {.type = FT_EMIT, .wire = "natGatewayAddressSet", .emit = emit_addresses},
     FIELD(11, FT_LIST, struct nat_gateway, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };

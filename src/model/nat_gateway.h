@@ -4,6 +4,8 @@
 
 #include "model/object.h"
 
+struct xml;
+
 enum nat_state {
     NAT_PENDING = 1,
     NAT_FAILED, /* failure_code, failure_message; it never had an interface */
@@ -50,6 +52,10 @@ enum {
     NAT_BY_ENI = 3,
 };
 
-extern const struct desc nat_gateway_desc;
+extern const struct desc nat_gateway_desc, nat_address_desc;
+
+/* <natGatewayAddressSet> of these addresses of the gateway; `status` NULL: each one's own. */
+void nat_addresses_emit(struct xml *x, const struct nat_gateway *g, const struct list *addresses,
+                        const char *status);
 
 #endif

@@ -13,6 +13,7 @@ import botocore.session
 NEWER = {
     "securityGroupArn", "securityGroupRuleArn",
     "ipSource", "ipv6AddressAttribute",  # of an IPv6 block
+    "associationId", "isPrimary", "failureMessage", "status",  # of a NAT gateway's address
     "groupId",  # DeleteSecurityGroup answers with it
     "connectionTrackingConfiguration", "isPrimaryIpv6", "associatePublicIpAddress",  # of an interface
 }

@@ -25,6 +25,7 @@ NEWER = {
     "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
     "AllocateAddress": {"IpamPoolId"},
+    "CreateNatGateway": {"SecondaryAllocationId.N", "SecondaryPrivateIpAddress.N", "SecondaryPrivateIpAddressCount"},
     "DescribeImages": {"IncludeDisabled"},
     "CreateNetworkInterface": {"EnablePrimaryIpv6", "Ipv6Addresses.N.IsPrimaryIpv6", *TRACKING},
     "ModifyNetworkInterfaceAttribute": {"EnablePrimaryIpv6", "AssociatePublicIpAddress", *TRACKING},
@@ -51,7 +52,8 @@ def names(params, prefix=""):
 
 # Of EC2's, and all new.
 NEWER_ACTIONS = {"AssociateSecurityGroupVpc", "DescribeSecurityGroupVpcAssociations", "DisassociateSecurityGroupVpc",
-                 "GetSecurityGroupsForVpc"}
+                 "GetSecurityGroupsForVpc", "AssignPrivateNatGatewayAddress", "AssociateNatGatewayAddress",
+                 "DisassociateNatGatewayAddress", "UnassignPrivateNatGatewayAddress"}
 EC2_ACTIONS = sorted(a for a in DUMP["actions"] if a in SERVICE.operation_names)
 
 
