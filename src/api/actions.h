@@ -38,6 +38,7 @@ extern const struct actions instance_type_actions;
 extern const struct actions internet_gateway_actions;
 extern const struct actions nat_gateway_actions;
 extern const struct actions nat_gateway_address_actions;
+extern const struct actions key_pair_actions;
 extern const struct actions network_acl_actions;
 extern const struct actions network_acl_entry_actions;
 extern const struct actions network_interface_actions;

@@ -49,6 +49,7 @@ static const struct actions *const families[] = {
     &internet_gateway_actions,
     &nat_gateway_actions,
     &nat_gateway_address_actions,
+    &key_pair_actions,
     &network_acl_actions,
     &network_acl_entry_actions,
     &network_interface_actions,

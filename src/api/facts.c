@@ -220,34 +220,10 @@ static int describe_volumes(struct call *c, const void *params) {
     return 0;
 }
 
-struct key_pairs_params {
-    struct list names, ids;
-    uint8_t include_public_key;
-};
-static const struct field key_pairs_fields[] = {
-    FIELD(0, FT_STRS, struct key_pairs_params, names, "KeyName"),
-    FIELD(0, FT_STRS, struct key_pairs_params, ids, "KeyPairId"),
-    FIELD(0, FT_TRI, struct key_pairs_params, include_public_key, "IncludePublicKey"),
-};
-static const struct desc key_pairs_desc =
-    DESC("DescribeKeyPairs", struct key_pairs_params, key_pairs_fields);
-
-static int describe_key_pairs(struct call *c, const void *params) {
-    const struct key_pairs_params *p = params;
-    const struct list *missing = p->names.n ? &p->names : &p->ids;
-
-    if (missing->n)
-        return call_error(c, "InvalidKeyPair.NotFound", "The key pair '%.64s' does not exist",
-                          list_str(*missing, 0));
-    xml_text(&c->xml, "keySet", "");
-    return 0;
-}
-
 static const struct action rows[] = {
     {"DescribeAccountAttributes", &attributes_desc, describe_account_attributes},
     {"DescribeAvailabilityZones", &zones_desc, describe_availability_zones, ACT_FILTERS,
      "availabilityZoneInfo"},
-    {"DescribeKeyPairs", &key_pairs_desc, describe_key_pairs, ACT_FILTERS, "keySet"},
     {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTERS, "regionInfo"},
     {"DescribeVolumes", &volumes_params, describe_volumes, ACT_FILTERS, "volumeSet"},
 };

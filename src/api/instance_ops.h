@@ -20,6 +20,9 @@ unsigned instances_limit(const struct api_config *config);
 /* NULL after InvalidAMIID.NotFound or .Malformed. */
 const struct image *image_find(struct call *c, const char *id);
 
+/* key_pair.c: the caller's key pair of this name, or NULL (no error is set). */
+const struct key_pair *key_pair_find(struct call *c, const char *name);
+
 /* instance_launch.c: what one RunInstances call makes, its parameters judged */
 struct launch_interface {
     const struct network_interface *existing; /* or NULL: a new one by `wish` */
@@ -36,6 +39,7 @@ struct launch {
     char reservation_id[64];
     struct blob user_data; /* whoever filled it frees it */
     const char *shutdown_behavior;
+    const char *key_name; /* or NULL */
     bool monitoring, ebs_optimized, disable_api_termination;
     const struct list *tag_specifications;
     struct launch_interface interfaces[LAUNCH_INTERFACES_MAX]; /* the primary first */

@@ -118,7 +118,7 @@ int user_data_decode(struct call *c, const char *text, struct blob *ret_data) {
 
 /* What is refused because it does not exist here, and what must be one of a few words. */
 static int check_words(struct call *c, const struct run_instances *p) {
-    if (p->key_name)
+    if (p->key_name && !key_pair_find(c, p->key_name))
         return call_error(c, "InvalidKeyPair.NotFound", "The key pair '%.255s' does not exist",
                           p->key_name);
     if (p->profile_name || p->profile_arn)
@@ -361,6 +361,7 @@ static int judge(struct call *c, const struct run_instances *p, struct launch *l
     if (check_words(c, p) < 0 || check_tags(c, &p->tag_specifications) < 0)
         return -1;
     l->shutdown_behavior = p->shutdown_behavior ? p->shutdown_behavior : "stop";
+    l->key_name = p->key_name;
     l->monitoring = p->monitoring == TRI_TRUE;
     l->ebs_optimized = p->ebs_optimized == TRI_TRUE;
     l->disable_api_termination = p->disable_api_termination == TRI_TRUE;

@@ -20,6 +20,7 @@ enum {
     KEY_PAIR_BY_NAME = 1,
 };
 
-extern const struct desc key_pair_desc;
+/* As described; with the public key; and what the call that made it answers. */
+extern const struct desc key_pair_desc, key_pair_whole_desc, key_pair_made_desc;
 
 #endif
