@@ -430,8 +430,12 @@ static int decode_params(struct request *r, struct param_error *e) {
         r->params = calloc(1, r->action->params->size);
         if (!r->params)
             goto no_memory;
-        if (params_decode(r->action->params, &r->form, r->params, e) < 0)
+        if (params_decode(r->action->params, &r->form, r->params, e) < 0) {
+            /* What is missing may only be misspelt. */
+            if (strcmp(e->code, "MissingParameter") == 0)
+                params_unused(&r->form, e);
             return -EINVAL;
+        }
     }
     return params_unused(&r->form, e);
 no_memory:

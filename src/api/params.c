@@ -173,6 +173,12 @@ static int item_numbers(struct form *form, const char *name, long **ret_numbers,
     return 0;
 }
 
+/* The first one is told, unless something worse is found: decoding goes on. */
+static void missing(struct param_error *e, const char *name) {
+    if (!e->code)
+        bad(e, "MissingParameter", "The request must contain the parameter %s", name);
+}
+
 static int decode_item(const struct field *f, struct form *form, const char *name, long number,
                        struct list *l, struct param_error *e) {
     void *item = list_add(l, f->type == FT_STRS ? sizeof(char *) : f->sub->size);
@@ -203,7 +209,7 @@ static int decode_list(const struct field *f, struct form *form, const char *nam
     for (size_t i = 0; r == 0 && i < n; i++)
         r = decode_item(f, form, name, numbers[i], l, e);
     if (r == 0 && !n && (f->flags & FF_REQUIRED))
-        return bad(e, "MissingParameter", "The request must contain the parameter %s", name);
+        missing(e, name);
     return r;
 }
 
@@ -227,8 +233,7 @@ static int decode_struct(const struct desc *d, struct form *form, const char *pr
         } else {
             p = form_find(form, name);
             if (!p && (f->flags & FF_REQUIRED))
-                return bad(e, "MissingParameter", "The request must contain the parameter %s",
-                           name);
+                missing(e, name);
             if (p && !*p->value && (f->flags & FF_REQUIRED))
                 return bad(e, "MissingParameter", "The parameter %s must not be empty", name);
             r = p ? decode_value(f, name, p->value, at, e) : 0;
@@ -240,8 +245,12 @@ static int decode_struct(const struct desc *d, struct form *form, const char *pr
 }
 
 int params_decode(const struct desc *d, struct form *f, void *out, struct param_error *ret_error) {
-    int r = decode_struct(d, f, "", out, ret_error);
+    int r;
 
+    ret_error->code = NULL;
+    r = decode_struct(d, f, "", out, ret_error);
+    if (r == 0 && ret_error->code)
+        r = -EINVAL;
     if (r < 0)
         desc_clear(d, out);
     return r;

@@ -20,7 +20,8 @@ struct param_error {
     char message[512];
 };
 
-/* Into a zeroed struct, which desc_clear frees. 0, or -EINVAL with *ret_error. */
+/* Into a zeroed struct, which desc_clear frees. 0, or -EINVAL with *ret_error; that is
+ * MissingParameter only when everything that the table knows was found well and marked as used. */
 int params_decode(const struct desc *d, struct form *f, void *out, struct param_error *ret_error);
 
 /* 0 when every pair was used by some table, else -EINVAL. */
