@@ -232,8 +232,15 @@ static void compile_prefix(uint32_t vpc, uint32_t eni, const struct cidr *prefix
         entries_add(out, ENTRY_PUBLICS, &public_key, &public_value);
 }
 
+/* Seconds of the interface's configuration in milliseconds, or what holds without it. */
+static uint32_t idle_ms(int64_t seconds, uint32_t otherwise) {
+    return seconds > 0 && seconds <= DEFAULT_TCP_OPEN_MS / 1000 ? (uint32_t)seconds * 1000
+                                                                : otherwise;
+}
+
 int compile_eni(const struct index *ix, const struct compile_env *env,
                 const struct network_interface *eni, uint32_t sg_table, struct entries *out) {
+    const struct eni_tracking *t = &eni->tracking;
     struct eni_key key = {0};
     struct eni_value v = {.sgset = (uint32_t)eni->sgset,
                           .sg_table = sg_table,
@@ -242,10 +249,10 @@ int compile_eni(const struct index *ix, const struct compile_env *env,
                           .quota_half = DEFAULT_QUOTA_HALF,
                           .quota_untracked = DEFAULT_QUOTA_UNTRACKED,
                           .tcp_half_ms = DEFAULT_TCP_HALF_MS,
-                          .tcp_open_ms = DEFAULT_TCP_OPEN_MS,
+                          .tcp_open_ms = idle_ms(t->tcp_established, DEFAULT_TCP_OPEN_MS),
                           .tcp_closing_ms = DEFAULT_TCP_CLOSING_MS,
-                          .udp_single_ms = DEFAULT_UDP_SINGLE_MS,
-                          .udp_stream_ms = DEFAULT_UDP_STREAM_MS,
+                          .udp_single_ms = idle_ms(t->udp, DEFAULT_UDP_SINGLE_MS),
+                          .udp_stream_ms = idle_ms(t->udp_stream, DEFAULT_UDP_STREAM_MS),
                           .other_ms = DEFAULT_OTHER_MS};
     struct cursor c;
     bool internet;

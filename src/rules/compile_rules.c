@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "model/index.h"
+#include "model/peering.h"
 #include "model/prefix_list.h"
 #include "model/security_group.h"
 #include "rules/compile.h"
@@ -110,9 +111,10 @@ static int compile_ports(const struct side *s, struct entries *out) {
     return r;
 }
 
-/* A group that rules of a side name, and those rules. */
+/* A group that rules of a side name, the VPC whose interfaces with it are meant, and those rules.
+ */
 struct named {
-    const char *group;
+    const char *group, *vpc;
     struct rule_bits bits;
 };
 
@@ -131,22 +133,30 @@ static int member_cmp(const void *a, const void *b) {
     return x->set < y->set ? -1 : x->set > y->set;
 }
 
-/* A rule may name groups of its own VPC, and of VPCs with a peering that is active. */
-static bool may_name(const struct side *s, const struct sgset *peer) {
-    return strcmp(peer->vpc_id, s->set->vpc_id) == 0;
+/* Whose interfaces a rule means: of the set's own VPC, or of the one at the other end of a peering,
+ * while that is active; NULL: nobody's. */
+static const char *vpc_named(const struct side *s, const struct sg_rule *r) {
+    const struct peering *p;
+    const struct vpc *peer;
+
+    if (!r->peering_id)
+        return s->set->vpc_id;
+    p = index_get(s->ix, KIND_PEERING, s->set->o.scope, r->peering_id);
+    peer = p ? peering_peer(s->ix, p, s->set->vpc_id) : NULL;
+    return peer && r->group_vpc && strcmp(peer->o.id, r->group_vpc) == 0 ? r->group_vpc : NULL;
 }
 
-static int members_add(const struct side *s, const struct compile_env *env, const char *group,
+static int members_add(const struct side *s, const struct compile_env *env, const struct named *of,
                        size_t named, struct list *members) {
     struct cursor c;
 
-    index_each_by(s->ix, c, KIND_SGSET, SGSET_BY_GROUP, group) {
+    index_each_by(s->ix, c, KIND_SGSET, SGSET_BY_GROUP, of->group) {
         const struct sgset *peer = c.obj;
         uint32_t vpc;
         struct member *m;
         int r;
 
-        if (!may_name(s, peer))
+        if (strcmp(peer->vpc_id, of->vpc) != 0)
             continue;
         if ((r = env->number_of(env->data, NUMBER_VPC, peer->vpc_id, &vpc)) < 0)
             return r;
@@ -188,21 +198,22 @@ static int compile_sets(const struct side *s, const struct compile_env *env, str
 
     for (size_t i = 0; i < s->n && r == 0; i++) {
         const char *group = s->rules[i]->group_id;
+        const char *vpc = group ? vpc_named(s, s->rules[i]) : NULL;
         struct named *n = NULL;
 
-        if (!group)
+        if (!vpc)
             continue;
         list_each (struct named, have, named)
-            if (strcmp(have->group, group) == 0)
+            if (strcmp(have->group, group) == 0 && strcmp(have->vpc, vpc) == 0)
                 n = have;
         if (!n) {
             n = list_add(&named, sizeof(*n));
-            r = n ? members_add(s, env, group, named.n - 1, &members) : -ENOMEM;
+            if (n)
+                *n = (struct named){.group = group, .vpc = vpc};
+            r = n ? members_add(s, env, n, named.n - 1, &members) : -ENOMEM;
         }
-        if (n) {
-            n->group = group;
+        if (n)
             bits_set(&n->bits, i);
-        }
     }
     if (r == 0)
         emit_sets(s, &named, &members, out);
@@ -252,6 +263,9 @@ static int side_collect(struct side *s) {
             continue; /* a group that is gone allows nothing */
         list_each (struct sg_rule, r, g->rules) {
             if (r->egress != (s->dir == DIR_EGRESS) || !rule_has_family(s, r))
+                continue;
+            /* A peering is one of the group's own VPC. */
+            if (r->peering_id && strcmp(g->vpc_id, s->set->vpc_id) != 0)
                 continue;
             if (s->n == RULE_BITS)
                 return -E2BIG;

@@ -107,31 +107,35 @@ static int sets_with_group(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_RULES, SGSET_BY_GROUP, o->id);
 }
 
-/* Sets with a group whose rules name a group of this set. */
-static int sets_that_name(const struct walk *w, const struct obj *o) {
-    const struct sgset *set = (const struct sgset *)o;
+/* Sets with a group whose rules have this value in an indexed field. */
+static int sets_with_rules(const struct walk *w, uint16_t field, const char *value) {
     struct cursor c;
     int r = 0;
 
-    list_each (char *, id, set->groups) {
-        index_each_by(w->ix, c, KIND_SECURITY_GROUP, SG_BY_REFERENCE, *id) {
-            if ((r = sets_with_group(w, c.obj)) < 0)
-                return r;
-        }
-    }
-    return r;
-}
-
-/* Sets with a group whose rules name this prefix list. */
-static int sets_that_list(const struct walk *w, const struct obj *o) {
-    struct cursor c;
-    int r = 0;
-
-    index_each_by(w->ix, c, KIND_SECURITY_GROUP, SG_BY_PREFIX_LIST, o->id) {
+    index_each_by(w->ix, c, KIND_SECURITY_GROUP, field, value) {
         if ((r = sets_with_group(w, c.obj)) < 0)
             break;
     }
     return r;
+}
+
+/* Sets with a group whose rules name a group of this set. */
+static int sets_that_name(const struct walk *w, const struct obj *o) {
+    const struct sgset *set = (const struct sgset *)o;
+    int r = 0;
+
+    list_each (char *, id, set->groups)
+        r = r < 0 ? r : sets_with_rules(w, SG_BY_REFERENCE, *id);
+    return r;
+}
+
+static int sets_that_list(const struct walk *w, const struct obj *o) {
+    return sets_with_rules(w, SG_BY_PREFIX_LIST, o->id);
+}
+
+/* Sets with a group whose rules name a peer's group by this peering. */
+static int sets_by_peering(const struct walk *w, const struct obj *o) {
+    return sets_with_rules(w, SG_BY_PEERING, o->id);
 }
 
 static int routes_that_list(const struct walk *w, const struct obj *o) {
@@ -166,6 +170,7 @@ static const struct {
     {KIND_SUBNET,            own_subnet,        "its prefixes and ACL"},
     {KIND_NETWORK_ACL,       own_acl,           "its entries"},
     {KIND_NETWORK_ACL,       subnets_of_acl,    "they do without its table while it allows all"},
+    {KIND_PEERING,           sets_by_peering,   "a rule that names a peer's group needs an active one"},
     {KIND_PREFIX_LIST,       sets_that_list,    "rules that name it"},
     {KIND_PREFIX_LIST,       routes_that_list,  "routes that name it"},
     {KIND_ROUTE_TABLE,       own_routes,        "its routes"},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/network_acl.h"
+#include "model/peering.h"
 #include "model/prefix_list.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -39,7 +40,7 @@ static bool rule_covers(const struct sg_rule *r, const struct oracle_packet *p) 
 
 struct asked {
     const struct index *ix;
-    struct scope scope;
+    const struct network_interface *eni;
     const struct oracle_packet *packet;
     const struct ip *peer;
     const struct network_interface *peer_eni;
@@ -58,13 +59,30 @@ static bool list_names(const struct index *ix, struct scope scope, const char *i
     return false;
 }
 
+/* A rule that names a group means interfaces of the same VPC; or, over a peering of the group's own
+ * VPC and while that is active, those of the peer. */
+static bool reaches(const struct security_group *g, const struct sg_rule *r,
+                    const struct asked *a) {
+    const struct peering *p;
+    const struct vpc *peer;
+
+    if (!r->peering_id)
+        return strcmp(a->peer_eni->vpc_id, a->eni->vpc_id) == 0;
+    if (strcmp(g->vpc_id, a->eni->vpc_id) != 0)
+        return false;
+    p = index_get(a->ix, KIND_PEERING, a->eni->o.scope, r->peering_id);
+    peer = p ? peering_peer(a->ix, p, g->vpc_id) : NULL;
+    return peer && strcmp(peer->o.id, a->peer_eni->vpc_id) == 0;
+}
+
 /* "Source" or "destination" of a rule: a CIDR, a prefix list, or a group: "traffic from the private
  * addresses of the network interfaces that are associated with the group". */
-static bool rule_names(const struct sg_rule *r, const struct asked *a) {
+static bool rule_names(const struct security_group *g, const struct sg_rule *r,
+                       const struct asked *a) {
     if (r->group_id)
-        return a->peer_eni && strs_has(&a->peer_eni->groups, r->group_id);
+        return a->peer_eni && strs_has(&a->peer_eni->groups, r->group_id) && reaches(g, r, a);
     if (r->prefix_list_id)
-        return list_names(a->ix, a->scope, r->prefix_list_id, a->peer);
+        return list_names(a->ix, a->eni->o.scope, r->prefix_list_id, a->peer);
     return r->cidr.ip.family == a->peer->family && cidr_contains_ip(&r->cidr, a->peer);
 }
 
@@ -81,7 +99,7 @@ static bool covers_all_ports(const struct sg_rule *r, uint8_t protocol) {
 }
 
 /* Calls `fn` for the rules of one direction of all groups of the interface, until it says true. */
-typedef bool rule_fn(const struct sg_rule *r, const void *data);
+typedef bool rule_fn(const struct security_group *g, const struct sg_rule *r, const void *data);
 
 static const struct sg_rule *first_rule(const struct index *ix, const struct network_interface *eni,
                                         bool egress, rule_fn *fn, const void *data) {
@@ -91,25 +109,27 @@ static const struct sg_rule *first_rule(const struct index *ix, const struct net
         if (!g)
             continue;
         list_each (struct sg_rule, r, g->rules)
-            if (r->egress == egress && fn(r, data))
+            if (r->egress == egress && fn(g, r, data))
                 return r;
     }
     return NULL;
 }
 
-static bool allows(const struct sg_rule *r, const void *data) {
+static bool allows(const struct security_group *g, const struct sg_rule *r, const void *data) {
     const struct asked *a = data;
 
-    return rule_covers(r, a->packet) && rule_names(r, a);
+    return rule_covers(r, a->packet) && rule_names(g, r, a);
 }
 
-static bool allows_everybody(const struct sg_rule *r, const void *data) {
+static bool allows_everybody(const struct security_group *g, const struct sg_rule *r,
+                             const void *data) {
     const struct asked *a = data;
 
     return rule_covers(r, a->packet) && names_everybody(r, a->peer->family);
 }
 
-static bool allows_everything(const struct sg_rule *r, const void *data) {
+static bool allows_everything(const struct security_group *g, const struct sg_rule *r,
+                              const void *data) {
     const struct asked *a = data;
 
     return covers_all_ports(r, a->packet->protocol) && names_everybody(r, a->peer->family);
@@ -136,7 +156,7 @@ bool oracle_groups(const struct index *ix, const struct network_interface *eni, 
                    const struct network_interface *peer_eni, char ret_by[96],
                    enum oracle_tracking *ret_tracking) {
     const struct asked a = {
-        .ix = ix, .scope = eni->o.scope, .packet = packet, .peer = peer, .peer_eni = peer_eni};
+        .ix = ix, .eni = eni, .packet = packet, .peer = peer, .peer_eni = peer_eni};
     const struct sg_rule *r = first_rule(ix, eni, egress, allows, &a);
 
     *ret_tracking = ORACLE_TRACKED;

@@ -183,6 +183,8 @@ static void mutate_eni(struct world *w, struct network_interface *eni) {
         break;
     case 2:
         eni->source_dest_check = !eni->source_dest_check;
+        eni->tracking.udp = 30 + world_random(w, 31);
+        eni->tracking.tcp_established = world_chance(w, 50) ? 0 : 60 + world_random(w, 1000);
         break;
     case 3:
         world_add_address(w, eni, world_chance(w, 50) ? IP_V4 : IP_V6);

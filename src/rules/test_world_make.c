@@ -331,6 +331,10 @@ void world_make_eni(struct world *w, const struct subnet *s) {
     world_set(&eni->subnet_id, s->o.id);
     memcpy(eni->mac, mac, sizeof(mac));
     eni->source_dest_check = world_chance(w, 80);
+    if (world_chance(w, 40))
+        eni->tracking = (struct eni_tracking){.tcp_established = 60 + world_random(w, 900),
+                                              .udp_stream = 60 + world_random(w, 121),
+                                              .udp = 30 + world_random(w, 31)};
     world_choose_groups(w, eni);
     if (!world_add_address(w, eni, IP_V4)) {
         obj_unref(eni);

@@ -360,6 +360,7 @@ static int find_forward(const void *key, const void *value, void *arg) {
     s->start_ns = f->start_ns;
     s->outcome->flow = true;
     s->outcome->verdict = f->verdict;
+    s->outcome->timeouts = f->timeouts;
     return 0;
 }
 

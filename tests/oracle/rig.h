@@ -41,6 +41,7 @@ struct rig_outcome {
     /* The flow's first half, when the packet opened a flow. */
     bool flow;
     struct flow_verdict verdict;
+    struct flow_timeouts timeouts;
 };
 
 /* Exits with 77 where BPF cannot be used. */

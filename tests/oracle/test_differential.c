@@ -85,6 +85,30 @@ static bool is_neighbour(const struct oracle_verdict *v) {
     return false;
 }
 
+/* How long the flow may be idle once it is open: of the interfaces that track it, else of those
+ * that are there, the shorter time (EC2 user guide, "Connection tracking timeouts"). */
+static uint32_t open_ms(const struct oracle_packet *p, const struct oracle_verdict *v) {
+    const struct network_interface *ends[] = {p->from, v->to};
+    enum oracle_tracking how[] = {v->sender, v->receiver};
+    bool any = how[0] == ORACLE_TRACKED || how[1] == ORACLE_TRACKED;
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < 2; i++) {
+        int64_t own, s = 600;
+
+        if (!ends[i] || (any && how[i] != ORACLE_TRACKED))
+            continue;
+        if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) {
+            bool tcp = p->protocol == IPPROTO_TCP;
+
+            own = tcp ? ends[i]->tracking.tcp_established : ends[i]->tracking.udp_stream;
+            s = own ? own : tcp ? 432000 : 180;
+        }
+        least = s < least ? s : least;
+    }
+    return (uint32_t)(least * 1000);
+}
+
 /* What is wrong with a packet that both accept; NULL: nothing. */
 static const char *delivery_differs(const struct oracle_packet *p, const struct oracle_verdict *v,
                                     const struct rig_outcome *o, bool begins) {
@@ -111,6 +135,8 @@ static const char *delivery_differs(const struct oracle_packet *p, const struct 
         return "no flow entry";
     if (o->verdict.far != rig_number(&rig, v->to))
         return "receiver in the flow entry";
+    if (o->timeouts.open_ms != open_ms(p, v))
+        return "idle time";
     if ((o->verdict.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST)) != want)
         return "tracking";
     return NULL;
