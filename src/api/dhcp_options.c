@@ -179,13 +179,10 @@ static int create_dhcp_options(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_DHCP_OPTIONS};
     const struct create_params *p = params;
     struct dhcp_options *d;
-    struct cursor cur;
-    size_t count = 0;
 
     if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    index_each_in(c->ix, cur, KIND_DHCP_OPTIONS, c->scope) count++;
-    if (count >= DHCP_OPTIONS_MAX)
+    if (index_count_in(c->ix, KIND_DHCP_OPTIONS, c->scope) >= DHCP_OPTIONS_MAX)
         return call_error(c, "DhcpOptionsLimitExceeded",
                           "The maximum number of DHCP options sets has been reached.");
     d = call_new(c, KIND_DHCP_OPTIONS);

@@ -20,13 +20,10 @@ static int create_network_acl(struct call *c, const void *params) {
     const struct create_params *p = params;
     const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
     struct network_acl *a;
-    struct cursor cur;
-    size_t count = 0;
 
     if (!v || call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    index_each_by(c->ix, cur, KIND_NETWORK_ACL, ACL_BY_VPC, v->o.id) count++;
-    if (count >= NETWORK_ACLS_MAX)
+    if (index_count_by(c->ix, KIND_NETWORK_ACL, ACL_BY_VPC, v->o.id) >= NETWORK_ACLS_MAX)
         return call_error(c, "NetworkAclLimitExceeded",
                           "The maximum number of network ACLs has been reached.");
     a = call_new(c, KIND_NETWORK_ACL);

@@ -32,9 +32,7 @@ static int check_cidr(struct call *c, const struct subnet *s, const struct cidr 
                       bool prefix) {
     const struct subnet_reservation *other;
     const struct cidr *outer = cidr->ip.family == IP_V4 ? &s->cidr : subnet_cidr6(s);
-    struct cursor cur;
     char text[CIDR_TEXT], text2[CIDR_TEXT];
-    size_t count = 0;
 
     cidr_format(cidr, text);
     if (!outer || !cidr_contains(outer, cidr))
@@ -53,8 +51,8 @@ static int check_cidr(struct call *c, const struct subnet *s, const struct cidr 
                           "Value (%s) for parameter cidr is invalid. It overlaps with the "
                           "reservation %s (%s).",
                           text, other->o.id, cidr_format(&other->cidr, text2));
-    index_each_by(c->ix, cur, KIND_SUBNET_RESERVATION, RESERVATION_BY_SUBNET, s->o.id) count++;
-    if (count >= RESERVATIONS_MAX)
+    if (index_count_by(c->ix, KIND_SUBNET_RESERVATION, RESERVATION_BY_SUBNET, s->o.id) >=
+        RESERVATIONS_MAX)
         return call_error(c, "SubnetCidrReservationLimitExceeded",
                           "The maximum number of CIDR reservations of a subnet has been reached.");
     return 0;

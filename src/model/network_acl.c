@@ -124,7 +124,7 @@ static bool get_association_ids(const struct look *look, const void *obj, struct
 static const struct field network_acl_fields[] = {
     {.type = FT_GET, .wire = "networkAclId", .filter = "network-acl-id", .get = get_id},
     FIELD(ACL_BY_VPC, FT_STR, struct network_acl, vpc_id, "vpcId", .filter = "vpc-id",
-          .flags = FF_INDEXED),
+          .flags = FF_INDEXED | FF_COUNTED),
     FIELD(2, FT_BOOL, struct network_acl, is_default, "default", .filter = "default"),
     {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
     FIELD(3, FT_LIST, struct network_acl, entries, "entrySet", .filter = "entry",

@@ -12,7 +12,7 @@ static bool get_type(const struct look *look, const void *obj, struct buf *out) 
 static const struct field subnet_reservation_fields[] = {
     {.type = FT_GET, .wire = "subnetCidrReservationId", .get = get_id},
     FIELD(RESERVATION_BY_SUBNET, FT_STR, struct subnet_reservation, subnet_id, "subnetId",
-          .filter = "subnet-id", .flags = FF_INDEXED),
+          .filter = "subnet-id", .flags = FF_INDEXED | FF_COUNTED),
     FIELD(2, FT_CIDR, struct subnet_reservation, cidr, "cidr"),
     FIELD(3, FT_BOOL, struct subnet_reservation, prefix, NULL),
     {.type = FT_GET, .wire = "reservationType", .filter = "reservationType", .get = get_type},

@@ -157,6 +157,16 @@ static bool get_arn(const struct look *look, const void *obj, struct buf *out) {
     return true;
 }
 
+static bool get_false(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, "false");
+    return true;
+}
+
+/* What only a subnet on an Outpost has. */
+static bool get_nothing(const struct look *look, const void *obj, struct buf *out) {
+    return false;
+}
+
 static void emit_name_options(struct xml *x, const struct look *look, const void *obj) {
     const struct subnet *s = obj;
 
@@ -169,7 +179,7 @@ static void emit_name_options(struct xml *x, const struct look *look, const void
 
 static const struct field subnet_fields[] = {
     FIELD(SUBNET_BY_VPC, FT_STR, struct subnet, vpc_id, "vpcId", .filter = "vpc-id",
-          .flags = FF_INDEXED),
+          .flags = FF_INDEXED | FF_COUNTED),
     {.type = FT_GET, .wire = "subnetId", .filter = "subnet-id", .get = get_id},
     {.type = FT_GET, .wire = "subnetArn", .filter = "subnet-arn", .get = get_arn},
     {.type = FT_GET, .wire = "state", .filter = "state", .get = get_available},
@@ -192,6 +202,14 @@ static const struct field subnet_fields[] = {
     FIELD(6, FT_BOOL, struct subnet, map_public_ip, "mapPublicIpOnLaunch",
           .filter = "map-public-ip-on-launch"),
     FIELD(7, FT_BOOL, struct subnet, assign_ipv6, "assignIpv6AddressOnCreation"),
+    {.type = FT_GET, .wire = "ipv6Native", .filter = "ipv6-native", .get = get_false},
+    {.type = FT_GET,
+     .wire = "mapCustomerOwnedIpOnLaunch",
+     .filter = "map-customer-owned-ip-on-launch",
+     .get = get_false},
+    {.type = FT_GET,
+     .filter = "customer-owned-ipv4-pool|enable-lni-at-device-index|outpost-arn",
+     .get = get_nothing},
     FIELD(8, FT_BOOL, struct subnet, dns64, "enableDns64", .filter = "enable-dns64"),
     FIELD(9, FT_BOOL, struct subnet, resource_name_dns_a, NULL,
           .filter = "private-dns-name-options-on-launch.enable-resource-name-dns-a-record"),

@@ -26,8 +26,11 @@ TRACKING = ["ConnectionTrackingSpecification." + name
 # Of EC2's, but newer than Debian's botocore.
 NEWER = {
     "CreateCustomerGateway": {"BgpAsnExtended"},
+    "AssociateSubnetCidrBlock": {"Ipv6IpamPoolId", "Ipv6NetmaskLength"},
+    "CreateDefaultSubnet": {"AvailabilityZoneId"},
     "CreateNetworkAcl": {"ClientToken"},
     "CreateRouteTable": {"ClientToken"},
+    "CreateSubnet": {"Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength"},
     "AllocateAddress": {"IpamPoolId"},
     "CreateNatGateway": {"SecondaryAllocationId.N", "SecondaryPrivateIpAddress.N", "SecondaryPrivateIpAddressCount"},
     "DescribeImages": {"IncludeDisabled"},
