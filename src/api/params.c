@@ -234,8 +234,10 @@ static int decode_struct(const struct desc *d, struct form *form, const char *pr
             p = form_find(form, name);
             if (!p && (f->flags & FF_REQUIRED))
                 missing(e, name);
-            if (p && !*p->value && (f->flags & FF_REQUIRED))
-                return bad(e, "MissingParameter", "The parameter %s must not be empty", name);
+            if (p && !*p->value && (f->flags & FF_REQUIRED)) {
+                missing(e, name);
+                p = NULL;
+            }
             r = p ? decode_value(f, name, p->value, at, e) : 0;
         }
         if (r < 0)
