@@ -85,7 +85,8 @@ enum {
     ROUTES_MAX = 1000,          /* in a table, beyond the local ones */
     SECURITY_GROUPS_MAX = 2500, /* in a region */
     SG_RULES_MAX = 60,          /* of a group, for each direction and family */
-    ENI_GROUPS_MAX = 16,        /* groups x rules stay below 1,000 */
+    ENI_GROUPS_MAX = 16,        /* of an interface */
+    ENI_RULES_MAX = 1000,       /* its groups times the rules that each may have */
     ENIS_MAX = 5000,            /* in a region */
     ADDRESSES_MAX = 100,        /* elastic IPs in a region */
     INSTANCES_MAX = 1000,       /* of one call; for an account's limit see api.h */
@@ -131,6 +132,11 @@ struct security_group *security_group_create(struct call *c, const struct vpc *v
                                              const struct list *tag_specifications);
 /* A rule with a new id at the end of the group's list; NULL when memory is short. */
 struct sg_rule *security_group_add_rule(struct security_group *g);
+
+/* How many rules the account's groups may have, for each direction and family, and how many groups
+ * its interfaces: ENI_RULES_MAX bounds both together. */
+int64_t security_group_rules_max(const struct call *c);
+int64_t interface_groups_max(const struct call *c);
 
 /* A group of the default VPC by its name; NULL with the error set. */
 const struct security_group *security_group_named(struct call *c, const char *name);

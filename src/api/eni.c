@@ -61,11 +61,11 @@ static int groups_settle(struct call *c, const struct vpc *v, const struct list 
                               "Security group %s and subnet belong to different networks.", *id);
         if (strs_add(ret_groups, *id) < 0)
             return call_no_memory(c);
-        if (ret_groups->n > ENI_GROUPS_MAX)
+        if (ret_groups->n > interface_groups_max(c))
             return call_error(c, "SecurityGroupsPerInterfaceLimitExceeded",
                               "The maximum number of security groups per interface has been "
-                              "reached: %d.",
-                              ENI_GROUPS_MAX);
+                              "reached: %lld.",
+                              (long long)interface_groups_max(c));
     }
     qsort(ret_groups->items, ret_groups->n, sizeof(char *), by_text);
     return 0;

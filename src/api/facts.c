@@ -188,7 +188,7 @@ static int describe_account_attributes(struct call *c, const void *params) {
     };
 
     snprintf(number[0], sizeof(number[0]), "%u", instances_limit(api_config(c->api)));
-    snprintf(number[1], sizeof(number[1]), "%d", ENI_GROUPS_MAX);
+    snprintf(number[1], sizeof(number[1]), "%lld", (long long)interface_groups_max(c));
     snprintf(number[2], sizeof(number[2]), "%d", ADDRESSES_MAX);
     xml_open(&c->xml, "accountAttributeSet");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/prefix_list.h"
 
 static const struct {
     const char *name;
@@ -15,6 +16,8 @@ static const struct {
     [LIMIT_SUBNETS] = {"subnets-per-vpc", SUBNETS_MAX},
     [LIMIT_SECURITY_GROUPS] = {"security-groups", SECURITY_GROUPS_MAX},
     [LIMIT_NETWORK_INTERFACES] = {"network-interfaces", ENIS_MAX},
+    [LIMIT_SECURITY_GROUP_RULES] = {"rules-per-security-group", SG_RULES_MAX},
+    [LIMIT_PREFIX_LISTS] = {"prefix-lists", PREFIX_LISTS_MAX},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LIMIT_COUNT, "a limit has no row");
 

@@ -10,10 +10,12 @@
 #include "model/index.h"
 
 enum limit {
-    LIMIT_VPCS,               /* in a region */
-    LIMIT_SUBNETS,            /* in a VPC */
-    LIMIT_SECURITY_GROUPS,    /* in a region */
-    LIMIT_NETWORK_INTERFACES, /* in a region */
+    LIMIT_VPCS,                 /* in a region */
+    LIMIT_SUBNETS,              /* in a VPC */
+    LIMIT_SECURITY_GROUPS,      /* in a region */
+    LIMIT_NETWORK_INTERFACES,   /* in a region */
+    LIMIT_SECURITY_GROUP_RULES, /* of a group, for each direction and family */
+    LIMIT_PREFIX_LISTS,         /* in a region */
     LIMIT_COUNT,
 };
 

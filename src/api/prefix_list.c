@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "api/actions.h"
+#include "api/limits.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 
@@ -197,14 +198,12 @@ static int create_list(struct call *c, const void *params) {
     static const struct list none;
     const struct create_list *p = params;
     struct prefix_list *pl;
-    struct cursor cur;
-    size_t count = 0;
 
     if (check_name(c, p->name) < 0 || check_max(c, p->max) < 0 ||
         call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    index_each_in(c->ix, cur, KIND_PREFIX_LIST, c->scope) count++;
-    if (count >= PREFIX_LISTS_MAX)
+    if ((int64_t)index_count_in(c->ix, KIND_PREFIX_LIST, c->scope) >=
+        limit_of(c->ix, c->scope.account, LIMIT_PREFIX_LISTS))
         return call_error(c, "PrefixListLimitExceeded",
                           "The maximum number of prefix lists has been reached.");
     pl = call_new(c, KIND_PREFIX_LIST);

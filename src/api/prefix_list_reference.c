@@ -92,9 +92,10 @@ int64_t table_routes_count(struct call *c, const struct route_table *t,
 static bool group_has_room(struct call *c, const struct security_group *g,
                            const struct prefix_list *pl, int64_t max) {
     uint8_t family = prefix_list_ip_family(pl);
+    int64_t rules = security_group_rules_max(c);
 
-    return group_rules_count(c, g, false, family, pl, max) <= SG_RULES_MAX &&
-           group_rules_count(c, g, true, family, pl, max) <= SG_RULES_MAX;
+    return group_rules_count(c, g, false, family, pl, max) <= rules &&
+           group_rules_count(c, g, true, family, pl, max) <= rules;
 }
 
 void prefix_list_no_room(struct call *c, const struct prefix_list *pl, int64_t max,

@@ -169,6 +169,18 @@ static const struct field delete_fields[] = {
 static const struct desc delete_desc =
     DESC("DeleteSecurityGroup", struct delete_group, delete_fields);
 
+int64_t security_group_rules_max(const struct call *c) {
+    int64_t max = limit_of(c->ix, c->scope.account, LIMIT_SECURITY_GROUP_RULES);
+
+    return max < 1 ? 1 : max > ENI_RULES_MAX ? ENI_RULES_MAX : max;
+}
+
+int64_t interface_groups_max(const struct call *c) {
+    int64_t max = ENI_RULES_MAX / security_group_rules_max(c);
+
+    return max < ENI_GROUPS_MAX ? max : ENI_GROUPS_MAX;
+}
+
 /* A name means a group of the default VPC. */
 const struct security_group *security_group_named(struct call *c, const char *name) {
     const struct vpc *v = default_vpc(c);

@@ -103,8 +103,10 @@ int rule_duplicate(struct call *c, const struct rule_wish *w, bool egress) {
 }
 
 int check_rules_count(struct call *c, const struct security_group *g, bool egress) {
-    if (group_rules_count(c, g, egress, IP_V4, NULL, 0) > SG_RULES_MAX ||
-        group_rules_count(c, g, egress, IP_V6, NULL, 0) > SG_RULES_MAX)
+    int64_t max = security_group_rules_max(c);
+
+    if (group_rules_count(c, g, egress, IP_V4, NULL, 0) > max ||
+        group_rules_count(c, g, egress, IP_V6, NULL, 0) > max)
         return call_error(c, "RulesPerSecurityGroupLimitExceeded",
                           "The maximum number of rules per security group has been reached.");
     return 0;
