@@ -17,142 +17,11 @@
 #ifndef VPCD_BPF_COMMIT_H
 #define VPCD_BPF_COMMIT_H
 
+#include "bpf/claim.h"
 #include "bpf/flow.h"
 #include "bpf/groups.h"
 #include "bpf/packet.h"
 #include "bpf/quota.h"
-
-static __always_inline u32 flags_reversed(u32 flags) {
-    u32 kept = flags & (FLOW_UNTRACKED | FLOW_INTERNET);
-
-    if (!(flags & FLOW_FORWARD))
-        kept |= FLOW_FORWARD;
-    if (flags & FLOW_TRACKED_SRC)
-        kept |= FLOW_TRACKED_DST;
-    if (flags & FLOW_TRACKED_DST)
-        kept |= FLOW_TRACKED_SRC;
-    return kept;
-}
-
-static __always_inline u32 shorter(u32 a, u32 b) {
-    return a && a < b ? a : b;
-}
-
-/* The idle times of the ENIs that track the flow, or of whichever is there. */
-static __always_inline void timeouts_add(struct pkt *p, u32 eni) {
-    struct eni_key key = {.eni = eni};
-    struct eni_value *e = bpf_map_lookup_elem(&enis, &key);
-    struct flow_timeouts t;
-
-    if (!e)
-        return;
-    t.closing_ms = e->tcp_closing_ms;
-    if (p->key.proto == IPPROTO_TCP) {
-        t.half_ms = e->tcp_half_ms;
-        t.open_ms = e->tcp_open_ms;
-    } else if (p->key.proto == IPPROTO_UDP) {
-        t.half_ms = e->udp_single_ms;
-        t.open_ms = e->udp_stream_ms;
-    } else {
-        t.half_ms = t.open_ms = e->other_ms;
-    }
-    p->timeouts.half_ms = shorter(t.half_ms, p->timeouts.half_ms);
-    p->timeouts.open_ms = shorter(t.open_ms, p->timeouts.open_ms);
-    p->timeouts.closing_ms = shorter(t.closing_ms, p->timeouts.closing_ms);
-}
-
-STAGE int commit_timeouts(void) {
-    struct pkt *p = pkt_get();
-    u32 tracked;
-
-    if (!p)
-        return DROP_INTERNAL;
-    tracked = p->v.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST);
-    p->timeouts.half_ms = p->timeouts.open_ms = p->timeouts.closing_ms = ~0u;
-    if (p->key.eni && (!tracked || tracked & FLOW_TRACKED_SRC))
-        timeouts_add(p, p->key.eni);
-    if (p->v.far && (!tracked || tracked & FLOW_TRACKED_DST))
-        timeouts_add(p, p->v.far);
-    return 0;
-}
-
-/* Puts p->value, which is p->key's half or the partner's, under `key`. -1: there is a live one. */
-STAGE int flow_put(u32 partner) {
-    struct pkt *p = pkt_get();
-    const struct flow_key *key;
-    struct flow_value *f, *old;
-    u32 seq;
-    int err;
-
-    if (!p)
-        return -1;
-    key = partner ? &p->partner : &p->key;
-    f = bpf_map_lookup_elem(&flows, key);
-    if (!f) {
-        p->value.seq = bpf_get_prandom_u32() << 1;
-        err = (int)bpf_map_update_elem(&flows, key, &p->value, BPF_NOEXIST);
-        if (!err)
-            flow_total_add(1);
-        return err;
-    }
-    if (!flow_overdue(f, key, &p->other, p->now) || !flow_lock(f))
-        return -1;
-    /* The ended flow's other half ends with it; but that may be what was just written. */
-    old = flow_partner(f, key, &p->other);
-    if (old && !(partner && flow_key_equal(&p->other, &p->key)) && !(old->state & FLOW_DEAD))
-        flow_bury_half(old, p->now);
-    seq = f->seq;
-    p->value.seq = seq;
-    __builtin_memcpy(f, &p->value, sizeof *f);
-    flow_unlock(f);
-    return 0;
-}
-
-/* p->value as a half that is new. */
-static __always_inline void flow_fill(struct pkt *p) {
-    struct flow_value *f = &p->value;
-
-    __builtin_memset(f, 0, sizeof *f);
-    f->last_ns = f->start_ns = p->now;
-    f->timeouts = p->timeouts;
-}
-
-/* Step 2. */
-STAGE int commit_halves(void) {
-    struct pkt *p = pkt_get();
-    struct flow_value *f;
-    int err;
-
-    if (!p)
-        return DROP_INTERNAL;
-    flow_fill(p);
-    p->value.verdict = p->v;
-    p->value.partner = p->partner;
-    p->value.near = p->near;
-    p->value.distant = p->distant;
-    p->value.packets = p->segments;
-    p->value.bytes = p->ip_len;
-    p->value.tcp_flags = flow_log_flags(p->tcp_flags);
-    err = flow_put(0);
-    if (err)
-        return err == -1 || err == -17 ? 0 : DROP_FLOW_TABLE; /* -EEXIST: another CPU was first */
-
-    flow_fill(p);
-    p->value.verdict.vpc = p->v.vpc;
-    p->value.verdict.far = p->key.eni;
-    p->value.verdict.flags = flags_reversed(p->v.flags);
-    p->value.partner = p->key;
-    p->value.near = p->distant;
-    p->value.distant = p->near;
-    err = flow_put(1);
-    if (!err)
-        return 0;
-    /* One half alone is worth nothing. */
-    f = bpf_map_lookup_elem(&flows, &p->key);
-    if (f)
-        flow_bury(f, &p->key, &p->other, p->now);
-    return err == -1 || err == -17 ? 0 : DROP_FLOW_TABLE;
-}
 
 /* Counts the flow under `eni`; 0, or the reason of a drop. */
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {
@@ -205,7 +74,7 @@ STAGE int commit_new(void) {
     if (p->turned)
         flow_forget();
     commit_timeouts();
-    reason = commit_halves();
+    reason = p->v.flags & FLOW_NAT ? nat_claim() : commit_halves();
     return p->v.flags & (FLOW_TRACKED_SRC | FLOW_TRACKED_DST) ? reason : 0;
 }
 

@@ -115,6 +115,15 @@ static __always_inline void error_leave(struct pkt *p) {
     p->error = 0;
 }
 
+/* Which port a NAT gateway changes: that of the side that began, which may be 0. */
+static __always_inline int nat_turns_source(const struct pkt *p) {
+    return (p->v.flags & (FLOW_NAT | FLOW_FORWARD)) == (FLOW_NAT | FLOW_FORWARD) && p->v.new_sport;
+}
+
+static __always_inline int nat_turns_destination(const struct pkt *p) {
+    return (p->v.flags & (FLOW_NAT | FLOW_FORWARD)) == FLOW_NAT;
+}
+
 /* --- Translation of the quotation --------------------------------------------------------- */
 
 /* Writes `size` bytes of the ICMP message (2 or 4), and the message's checksum. */
@@ -205,9 +214,9 @@ static __always_inline int quote_translate(struct __sk_buff *skb, struct pkt *p)
         reason = quote_address(skb, 0);
     if (!reason && p->v.flags & FLOW_DNAT)
         reason = quote_address(skb, 1);
-    if (!reason && p->v.new_sport)
+    if (!reason && nat_turns_source(p))
         reason = quote_port(skb, 0);
-    if (!reason && p->v.new_dport)
+    if (!reason && nat_turns_destination(p))
         reason = quote_port(skb, 1);
     return reason;
 }

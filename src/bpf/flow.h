@@ -50,6 +50,7 @@
 
 #define FLOW_GRACE_NS 5000000000ull
 
+#include "bpf/count.h"
 #include "bpf/migrate.h"
 
 /* --- Single entries ---------------------------------------------------------------------- */
@@ -157,6 +158,17 @@ static __always_inline void flow_bury(struct flow_value *f, const struct flow_ke
         flow_bury_half(other, now);
 }
 
+/* Deletes a locked entry. */
+static __always_inline void flow_take_out(struct flow_value *f, const struct flow_key *key) {
+    int counted = nat_is_counted(f);
+
+    if (bpf_map_delete_elem(&flows, key))
+        return;
+    flow_total_add(-1);
+    if (counted)
+        nat_count_drop(key);
+}
+
 /* Deletes both halves of a flow that ended more than `grace` ago; 1 when `key` is gone. It may have
  * been taken over since that was found: so it is judged again when nobody else can. */
 static __always_inline int flow_delete(struct flow_value *f, const struct flow_key *key,
@@ -173,11 +185,10 @@ static __always_inline int flow_delete(struct flow_value *f, const struct flow_k
     if (other && flow_lock(other)) {
         if (!flow_key_equal(&other->partner, key))
             flow_unlock(other); /* it went to another flow */
-        else if (!bpf_map_delete_elem(&flows, room))
-            flow_total_add(-1);
+        else
+            flow_take_out(other, room);
     }
-    if (!bpf_map_delete_elem(&flows, key))
-        flow_total_add(-1);
+    flow_take_out(f, key);
     return 1;
 }
 

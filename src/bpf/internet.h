@@ -13,15 +13,11 @@
  *  4. the rest of the pools: nobody
  *  5. anything else: only with CONFIG_UPLINK_ANY, and then no private network and none of the
  *     host's; for the host would forward to whatever it is connected to
- *
- * In: the destination must be a public address of an ENI here; the source anything that is not
- * ours, and not inside the receiver's VPC either: rules that name its networks mean those inside.
- * The host accepts packets for all its addresses and forwards others, so both sides of the
- * uplink are checked here and nothing is left to the host's settings.
  */
 #ifndef VPCD_BPF_INTERNET_H
 #define VPCD_BPF_INTERNET_H
 
+#include "bpf/answer.h"
 #include "bpf/packet.h"
 #include "bpf/parse.h"
 #include "bpf/source.h"
@@ -108,23 +104,17 @@ static __always_inline int uplink_allows(const struct pkt *p, const struct confi
 /* Case 1. The other VPC's generations are read before the address is believed. */
 static __always_inline int internet_turn(struct pkt *p) {
     struct public_value *there = public_find(p->key.family, &p->key.dst);
-    struct vpc_key key = {};
-    struct vpc_value *vpc;
+    u32 vpc;
 
     if (!there)
         return 0;
-    key.vpc = there->vpc;
-    vpc = bpf_map_lookup_elem(&vpcs, &key);
-    if (!vpc)
+    vpc = there->vpc;
+    if (!far_vpc_read(p, vpc))
         return 0;
-    p->v.far_vpc = key.vpc;
-    p->v.far_gen_net = READ_ONCE(vpc->gen_net);
-    p->v.far_gen_sg = READ_ONCE(vpc->gen_sg);
-    barrier();
     there = public_find(p->key.family, &p->key.dst);
-    if (!there || there->vpc != key.vpc)
+    if (!there || there->vpc != vpc)
         return 0;
-    p->v.far = there->eni;
+    p->v.far = p->partner.eni = there->eni;
     p->partner.src = *public_private(there, p->key.family, &p->key.dst);
     if (!addr_equal(&p->partner.src, &p->key.dst)) {
         p->v.flags |= FLOW_DNAT;
@@ -133,116 +123,53 @@ static __always_inline int internet_turn(struct pkt *p) {
     return 1;
 }
 
-STAGE int internet_egress(void) {
+/* Out of the VPC, with the source p->src_public. */
+STAGE int internet_leave(void) {
     struct pkt *p = pkt_get();
     struct config_value *c = config_get();
-    int reason;
 
     if (!p || !c)
         return DROP_INTERNAL;
-    if (!p->own_source || !p->has_public)
-        return DROP_NO_PUBLIC;
     p->v.flags |= FLOW_INTERNET;
-    if (!addr_equal(&p->src_public, &p->key.src)) {
-        p->v.flags |= FLOW_SNAT;
-        p->v.new_src = p->src_public;
-    }
     p->partner.family = p->key.family;
     p->partner.proto = p->key.proto;
     p->partner.is_reply = is_reply_of(&p->key);
     p->partner.dst = p->src_public;
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
-    if (internet_turn(p)) {
-        p->partner.eni = p->v.far;
+    p->next = NEXT_NONE;
+    if (internet_turn(p))
         return 0;
+    if (is_answer_of(p, FLOW_EGRESS_ONLY)) {
+        p->next = NEXT_ANSWER_EGRESS_ONLY;
+        return 0;
+    }
+    if (nat_addr_find(0, p->key.family, &p->key.dst)) {
+        p->next = NEXT_ANSWER_NAT;
+        p->next_vpc = 0;
+        return p->nat ? DROP_NAT_UNSOLICITED : 0; /* from one gateway to another */
     }
     p->v.far = 0;
     p->partner.eni = 0;
     p->partner.src = p->key.dst;
     if (!c->uplink_ifindex)
         return DROP_NO_UPLINK;
-    reason = uplink_allows(p, c);
-    return reason;
+    return uplink_allows(p, c);
 }
 
-/* In: whether the source lies in the VPC of the receiver, p->v.far: somebody there has it, or the
- * route table of the receiver's subnet calls it local, or a part of what is. */
-STAGE int internet_source_check(void) {
+STAGE int internet_egress(void) {
     struct pkt *p = pkt_get();
-    struct subnet_key subnet_key = {};
-    struct subnet_value *subnet;
-    struct eni_key eni_key = {};
-    struct route_value *route;
-    struct route_key key = {};
-    struct eni_value *e;
 
     if (!p)
         return DROP_INTERNAL;
-    if (addr_find(p->vpc, p->key.family, &p->wire_src))
-        return DROP_SPOOFED_ADDRESS;
-    eni_key.eni = p->v.far;
-    e = bpf_map_lookup_elem(&enis, &eni_key);
-    if (!e)
-        return DROP_NO_LINK;
-    subnet_key.subnet = e->subnet;
-    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
-    if (!subnet)
-        return DROP_NOT_READY;
-    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
-    key.table = subnet->route_table;
-    key.family = p->key.family;
-    key.addr = p->wire_src;
-    route = bpf_map_lookup_elem(&routes, &key);
-    return route && (route->kind == ROUTE_LOCAL || route->kind & ROUTE_INSIDE)
-               ? DROP_SPOOFED_ADDRESS
-               : 0;
-}
-
-/* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */
-STAGE int internet_ingress(void) {
-    struct pkt *p = pkt_get();
-    struct config_value *c = config_get();
-    struct public_value *to;
-    struct vpc_key key = {};
-    struct vpc_value *vpc;
-
-    if (!p || !c)
-        return DROP_INTERNAL;
-    if (is_link_local(p->key.family, &p->wire_src) ||
-        (is_pool_address(c, p->key.family, &p->wire_src) &&
-         !is_host_address(c, p->key.family, &p->wire_src)))
-        return DROP_SPOOFED_ADDRESS;
-    to = public_find(p->key.family, &p->key.dst);
-    if (!to)
-        return DROP_UPLINK_UNKNOWN;
-    key.vpc = to->vpc;
-    vpc = bpf_map_lookup_elem(&vpcs, &key);
-    if (!vpc)
-        return DROP_NOT_READY;
-    p->vpc = key.vpc;
-    p->v.vpc = key.vpc;
-    p->v.gen_net = READ_ONCE(vpc->gen_net);
-    p->v.gen_sg = READ_ONCE(vpc->gen_sg);
-    barrier();
-    to = public_find(p->key.family, &p->key.dst);
-    if (!to || to->vpc != key.vpc)
-        return DROP_UPLINK_UNKNOWN;
-    p->v.flags |= FLOW_INTERNET;
-    p->v.far = to->eni;
-    p->partner.src = *public_private(to, p->key.family, &p->key.dst);
-    if (!addr_equal(&p->partner.src, &p->key.dst)) {
-        p->v.flags |= FLOW_DNAT;
-        p->v.new_dst = p->partner.src;
+    if (!p->own_source || !p->has_public)
+        return DROP_NO_PUBLIC;
+    if (!addr_equal(&p->src_public, &p->key.src)) {
+        p->v.flags |= FLOW_SNAT;
+        p->v.new_src = p->src_public;
     }
-    p->partner.eni = to->eni;
-    p->partner.family = p->key.family;
-    p->partner.proto = p->key.proto;
-    p->partner.is_reply = is_reply_of(&p->key);
-    p->partner.dst = p->key.src;
-    p->partner.sport = p->key.dport;
-    p->partner.dport = p->key.sport;
-    return internet_source_check();
+    p->next = NEXT_INTERNET;
+    return 0;
 }
 
 #endif

@@ -22,6 +22,8 @@
 
 /* Where the transport checksum is that covers the addresses; 0: there is none. */
 static __always_inline u32 checksum_offset(const struct pkt *p) {
+    if (p->fragment == FRAGMENT_LATER)
+        return 0;
     switch (p->wire_proto) {
     case IPPROTO_TCP:
         return p->l4_off + 16;
@@ -65,15 +67,53 @@ STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
     return bpf_skb_store_bytes(skb, off, &to, 16, 0) ? DROP_INTERNAL : 0;
 }
 
+/* A port, or the identifier of an echo: no checksum over the pseudo header has it. */
+STAGE int nat_port(struct __sk_buff *skb, u32 destination) {
+    struct pkt *p = pkt_get();
+    u32 off, check;
+    __be16 from, to;
+    u64 flags = sizeof(__be16);
+
+    if (!p)
+        return DROP_INTERNAL;
+    from = destination ? p->key.dport : p->key.sport;
+    to = destination ? p->v.new_dport : p->v.new_sport;
+    off = p->l4_off + (destination ? 2 : 0);
+    check = checksum_offset(p);
+    if (p->wire_proto == IPPROTO_UDP)
+        flags |= BPF_F_MARK_MANGLED_0;
+    if (p->wire_proto == IPPROTO_ICMP) {
+        off = p->l4_off + 4;
+        check = p->l4_off + 2;
+    }
+    if (!check || bpf_l4_csum_replace(skb, check, from, to, flags) ||
+        bpf_skb_store_bytes(skb, off, &to, sizeof to, 0))
+        return DROP_INTERNAL;
+    return 0;
+}
+
+/* AWS: "NAT gateways support ... fragmented packets for UDP", and not for TCP and ICMP. */
+static __always_inline int nat_refuses_fragment(const struct pkt *p) {
+    return p->fragment && p->key.proto != IPPROTO_UDP;
+}
+
 static __always_inline int nat_apply(struct __sk_buff *skb, struct pkt *p) {
     int reason = 0;
 
+    if (p->v.flags & FLOW_NAT && nat_refuses_fragment(p))
+        return DROP_FRAGMENT;
     if (p->v.flags & FLOW_SNAT)
         reason = nat_address(skb, 0);
     if (!reason && p->v.flags & FLOW_DNAT)
         reason = nat_address(skb, 1);
-    if (!reason && p->error)
-        reason = quote_translate(skb, p);
+    if (p->error)
+        return reason ? reason : quote_translate(skb, p);
+    if (p->fragment == FRAGMENT_LATER) /* it has no ports */
+        return reason;
+    if (!reason && nat_turns_source(p))
+        reason = nat_port(skb, 0);
+    if (!reason && nat_turns_destination(p))
+        reason = nat_port(skb, 1);
     return reason;
 }
 

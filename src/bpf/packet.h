@@ -61,6 +61,16 @@ enum fragment {
     FRAGMENT_LATER, /* no transport header: ports are the first one's */
 };
 
+/* Stage 8 has several parts, one after another and not one within another: the verifier takes no
+ * more than eight calls deep. */
+enum next_stage {
+    NEXT_NONE = 0, /* the path is found */
+    NEXT_NAT,
+    NEXT_INTERNET,
+    NEXT_ANSWER_NAT,
+    NEXT_ANSWER_EGRESS_ONLY,
+};
+
 struct pkt {
     struct flow_key key; /* .eni by the hook, the rest by parse */
 
@@ -101,9 +111,14 @@ struct pkt {
     u32 dst_set; /* its group set, a number of: */
     u32 dst_vpc;
     u32 same_subnet; /* sender and destination */
-    u32 crosses;     /* it leaves the sender's subnet, or comes from outside */
-    u32 own_source;  /* the source is a private address of the sender */
-    u32 has_public;  /* and has this public address: */
+    u32 crosses;     /* a subnet's border, last: it leaves the sender's, or comes from outside */
+    u32 route_kind;  /* enum route_kind, what the route table says; 0: no route */
+    u32 route_target;
+    u32 next;       /* enum next_stage */
+    u32 next_vpc;   /* ANSWER_NAT: whose private address the destination is; 0: a public one */
+    u32 nat;        /* NAT gateway through which it leaves; 0: none */
+    u32 own_source; /* the source is a private address of the sender */
+    u32 has_public; /* and has this public address: */
     struct abi_addr src_public;
     u32 far_subnet;
 

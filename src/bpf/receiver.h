@@ -4,12 +4,15 @@
 #define VPCD_BPF_RECEIVER_H
 
 #include "bpf/acl.h"
+#include "bpf/answer.h"
 #include "bpf/groups.h"
 #include "bpf/packet.h"
 
-/* Whether the path ended at another ENI, or with another translation, than the flow's so far. */
+/* Whether the path ended at another ENI, with another translation or through another gateway than
+ * the flow's so far. */
 static __always_inline int path_changed(const struct pkt *p) {
-    return p->known && (p->v.far != p->was.far || !flow_key_equal(&p->partner, &p->was_partner));
+    return p->known && (p->v.far != p->was.far || !flow_key_equal(&p->partner, &p->was_partner) ||
+                        (p->v.flags ^ p->was.flags) & GATEWAY_FLAGS);
 }
 
 /* The ENI must have the address to which the packet goes at last, unless it does not check. */
@@ -82,7 +85,7 @@ STAGE int reply_check(void) {
     if (!p)
         return DROP_INTERNAL;
     p->reply_untracked = 0;
-    if (p->known || p->kind != PKT_FLOW ||
+    if (p->known || p->kind != PKT_FLOW || p->v.flags & GATEWAY_FLAGS ||
         (p->near_judged != JUDGED_TRACKED && p->far_judged != JUDGED_TRACKED))
         return 0;
     near = (u32)groups_side(p->key.eni, 1, 0);

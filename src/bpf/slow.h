@@ -11,6 +11,7 @@
 #include "bpf/error.h"
 #include "bpf/flow.h"
 #include "bpf/internet.h"
+#include "bpf/outside.h"
 #include "bpf/packet.h"
 #include "bpf/receiver.h"
 #include "bpf/route.h"
@@ -32,13 +33,9 @@ static __always_inline int generations_read(struct pkt *p) {
 }
 
 /* Stages 9 to 12. */
-STAGE int slow_finish(void) {
-    struct pkt *p = pkt_get();
-    int reason;
+static __always_inline int slow_finish(struct pkt *p) {
+    int reason = receiver_check();
 
-    if (!p)
-        return DROP_INTERNAL;
-    reason = receiver_check();
     if (!reason)
         reason = reply_check();
     if (!reason)
@@ -50,15 +47,41 @@ STAGE int slow_finish(void) {
     return reason;
 }
 
+/* What is left of stage 8. */
+static __always_inline int slow_next(struct pkt *p) {
+    int reason = 0;
+
+    if (p->next == NEXT_NAT)
+        reason = nat_egress();
+    if (!reason && p->next == NEXT_INTERNET)
+        reason = internet_leave();
+    if (!reason && p->next == NEXT_ANSWER_NAT)
+        reason = answer_nat();
+    if (!reason && p->next == NEXT_ANSWER_EGRESS_ONLY)
+        reason = answer_egress_only();
+    if (!reason && p->nat)
+        reason = nat_choose();
+    return reason;
+}
+
 /* Stages 5 to 8. */
-static __always_inline int slow_path_of(struct pkt *p) {
+STAGE int slow_leave(void) {
+    struct pkt *p = pkt_get();
     int reason;
 
+    if (!p)
+        return DROP_INTERNAL;
     p->v.flags = 0;
     p->v.far_vpc = 0;
+    p->v.new_sport = p->v.new_dport = 0;
+    p->nat = 0;
     __builtin_memset(&p->partner, 0, sizeof p->partner);
-    reason = sender_check();
-    return reason ? reason : route_find();
+    reason = route_peer();
+    if (!reason)
+        reason = sender_check();
+    if (!reason)
+        reason = route_find();
+    return reason ? reason : slow_next(p);
 }
 
 /* From an ENI. An ICMP error may turn out to belong to no flow. */
@@ -79,17 +102,15 @@ STAGE int slow_eni_as(void) {
     if (!reason)
         reason = source_check(); /* 4 */
     if (!reason)
-        reason = route_peer();
-    if (!reason)
-        reason = slow_path_of(p); /* 5 6 7 8 */
+        reason = slow_leave(); /* 5 6 7 8 */
     if (!reason && path_changed(p)) {
         if (p->error)
             return NOT_OF_FLOW;
         flow_forget();
-        reason = slow_path_of(p);
+        reason = slow_leave();
     }
     if (!reason)
-        reason = slow_finish(); /* 9 10 11 12 */
+        reason = slow_finish(p); /* 9 10 11 12 */
     return reason;
 }
 
@@ -103,18 +124,21 @@ STAGE int slow_uplink_as(void) {
     __builtin_memset(&p->v, 0, sizeof p->v);
     __builtin_memset(&p->partner, 0, sizeof p->partner);
     p->src_set = p->dst_set = p->dst_eni = 0;
+    p->dst_vpc = p->vpc = p->nat = 0;
     p->same_subnet = p->own_source = 0;
     p->crosses = 1;
     p->near_judged = JUDGED_ABSENT;
-    reason = internet_ingress(); /* 7 8 */
+    reason = flow_recall();
     if (!reason)
-        reason = flow_recall();
+        reason = internet_ingress(); /* 7 8 */
+    if (!reason)
+        reason = slow_next(p);
     if (!reason && p->error && (!p->known || path_changed(p)))
         return NOT_OF_FLOW;
     if (!reason && path_changed(p))
         flow_forget();
     if (!reason)
-        reason = slow_finish(); /* 9 10 11 12 */
+        reason = slow_finish(p); /* 9 10 11 12 */
     return reason;
 }
 

@@ -12,6 +12,8 @@
 
 #include "abi/maps.h"
 #include "model/account.h"
+#include "model/gateway.h"
+#include "model/nat_gateway.h"
 #include "model/network_acl.h"
 #include "model/network_interface.h"
 #include "model/route_table.h"
@@ -48,6 +50,15 @@ int compile_subnet(const struct index *ix, const struct compile_env *env, const 
  * `sg_table` 0: nothing is allowed. */
 int compile_eni(const struct index *ix, const struct compile_env *env,
                 const struct network_interface *eni, uint32_t sg_table, struct entries *out);
+
+/* nats, nat_sources, nat_addrs: of a gateway that is available. Public addresses have no entry
+ * while the VPC has no internet gateway. */
+int compile_nat(const struct index *ix, const struct compile_env *env,
+                const struct nat_gateway *nat, struct entries *out);
+
+/* egress_gateways. */
+int compile_egress_gateway(const struct index *ix, const struct compile_env *env,
+                           const struct egress_only_gateway *gateway, struct entries *out);
 
 /* acl_in and acl_out of a subnet whose ACL is not in force: a table that is never there. */
 #define COMPILE_ACL_REFUSE UINT32_MAX

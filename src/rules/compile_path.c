@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/index.h"
+#include "model/peering.h"
 #include "model/prefix_list.h"
 #include "rules/compile.h"
 
@@ -18,16 +19,34 @@ struct abi_addr compile_addr(const struct ip *ip) {
 
 /* 1. A route's kind by its target; what this version cannot forward to has its kind all the same,
  *    for the drop reason, as long as it is a kind that the data plane has a name for.
- * 2. A target of a kind that works, but that is gone, is a blackhole. */
+ * 2. A target of a kind that works, but that is gone, is a blackhole.
+ * 3. Some kinds have a number: of the target, or of the VPC at the other end of a peering. */
 static const struct {
     const char *prefix;
     uint32_t kind;
     bool works;
+    enum number_kind number;
 } targets[] = {
-    {"local", ROUTE_LOCAL, true}, {"igw-", ROUTE_IGW, true},    {"eni-", ROUTE_ENI, true},
-    {"nat-", ROUTE_NAT, false},   {"eigw-", ROUTE_EIGW, false}, {"pcx-", ROUTE_PCX, false},
-    {"vgw-", ROUTE_VGW, false},
+    {"local", ROUTE_LOCAL, true, 0},
+    {"igw-", ROUTE_IGW, true, 0},
+    {"eni-", ROUTE_ENI, true, NUMBER_ENI},
+    {"nat-", ROUTE_NAT, true, NUMBER_NAT},
+    {"eigw-", ROUTE_EIGW, true, NUMBER_EGRESS_GATEWAY},
+    {"pcx-", ROUTE_PCX, true, NUMBER_VPC},
+    {"vgw-", ROUTE_VGW, false, 0},
 };
+
+static const char *numbered(const struct index *ix, const struct route_table *t,
+                            const struct route *r, uint32_t kind) {
+    const struct peering *p;
+    const struct vpc *peer;
+
+    if (kind != ROUTE_PCX)
+        return r->target;
+    p = index_get(ix, KIND_PEERING, t->o.scope, r->target);
+    peer = p ? peering_peer(ix, p, t->vpc_id) : NULL;
+    return peer ? peer->o.id : NULL;
+}
 
 static int route_target(const struct index *ix, const struct compile_env *env,
                         const struct route_table *t, const struct route *r,
@@ -35,15 +54,15 @@ static int route_target(const struct index *ix, const struct compile_env *env,
     struct route_value v = {.kind = ROUTE_BLACKHOLE};
 
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-        if (strncmp(r->target, targets[i].prefix, strlen(targets[i].prefix)) != 0)
-            continue;
-        if (!targets[i].works || route_is_active(ix, t, r))
-            v.kind = targets[i].kind;
-    }
-    if (v.kind == ROUTE_ENI) {
-        int error = env->number_of(env->data, NUMBER_ENI, r->target, &v.target);
+        const char *id;
+        int error;
 
-        if (error < 0)
+        if (strncmp(r->target, targets[i].prefix, strlen(targets[i].prefix)) != 0 ||
+            (targets[i].works && !route_is_active(ix, t, r)))
+            continue;
+        v.kind = targets[i].kind;
+        id = targets[i].number ? numbered(ix, t, r, v.kind) : NULL;
+        if (id && (error = env->number_of(env->data, targets[i].number, id, &v.target)) < 0)
             return error;
     }
     *ret = v;

@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "model/account.h"
+#include "model/nat_gateway.h"
 #include "model/network_acl.h"
 #include "model/network_interface.h"
+#include "model/peering.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -26,8 +28,14 @@ struct walk {
 };
 
 static const enum kind object_kinds[] = {
-    [UNIT_RULES] = KIND_SGSET,   [UNIT_ROUTES] = KIND_ROUTE_TABLE,    [UNIT_ACL] = KIND_NETWORK_ACL,
-    [UNIT_SUBNET] = KIND_SUBNET, [UNIT_ENI] = KIND_NETWORK_INTERFACE, [UNIT_VPC] = KIND_VPC,
+    [UNIT_RULES] = KIND_SGSET,
+    [UNIT_ROUTES] = KIND_ROUTE_TABLE,
+    [UNIT_ACL] = KIND_NETWORK_ACL,
+    [UNIT_SUBNET] = KIND_SUBNET,
+    [UNIT_ENI] = KIND_NETWORK_INTERFACE,
+    [UNIT_NAT] = KIND_NAT_GATEWAY,
+    [UNIT_EGRESS_GATEWAY] = KIND_EGRESS_ONLY_GATEWAY,
+    [UNIT_VPC] = KIND_VPC,
 };
 _Static_assert(sizeof(object_kinds) / sizeof(object_kinds[0]) == UNIT_KINDS, "a row for each");
 
@@ -68,6 +76,12 @@ static int own_subnet(const struct walk *w, const struct obj *o) {
 static int own_eni(const struct walk *w, const struct obj *o) {
     return unit(w, UNIT_ENI, o);
 }
+static int own_nat(const struct walk *w, const struct obj *o) {
+    return unit(w, UNIT_NAT, o);
+}
+static int own_egress_gateway(const struct walk *w, const struct obj *o) {
+    return unit(w, UNIT_EGRESS_GATEWAY, o);
+}
 static int own_vpc(const struct walk *w, const struct obj *o) {
     return unit(w, UNIT_VPC, o);
 }
@@ -97,6 +111,10 @@ static int routes_to(const struct walk *w, const struct obj *o) {
 
 static int enis_of_gateway(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_ENI, ENI_BY_VPC, ((const struct internet_gateway *)o)->vpc_id);
+}
+
+static int nats_of_gateway(const struct walk *w, const struct obj *o) {
+    return units_by(w, UNIT_NAT, NAT_BY_VPC, ((const struct internet_gateway *)o)->vpc_id);
 }
 
 static int enis_of_instance(const struct walk *w, const struct obj *o) {
@@ -138,6 +156,21 @@ static int sets_by_peering(const struct walk *w, const struct obj *o) {
     return sets_with_rules(w, SG_BY_PEERING, o->id);
 }
 
+/* Routes and rules that go by a connection of this VPC. */
+static int peerings_of_vpc(const struct walk *w, const struct obj *o) {
+    static const uint16_t sides[] = {PEERING_BY_REQUESTER, PEERING_BY_ACCEPTER};
+    struct cursor c;
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        index_each_by(w->ix, c, KIND_PEERING, sides[i], o->id) {
+            if ((r = routes_to(w, c.obj)) < 0 || (r = sets_by_peering(w, c.obj)) < 0)
+                return r;
+        }
+    }
+    return r;
+}
+
 static int routes_that_list(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_ROUTES, RTB_BY_PREFIX_LIST, o->id);
 }
@@ -167,16 +200,23 @@ static const struct {
     const char *why;
 } dependencies[] = {
     {KIND_VPC,               own_vpc,           "it has generations"},
+    {KIND_VPC,               peerings_of_vpc,   "a connection is none without it"},
     {KIND_SUBNET,            own_subnet,        "its prefixes and ACL"},
     {KIND_NETWORK_ACL,       own_acl,           "its entries"},
     {KIND_NETWORK_ACL,       subnets_of_acl,    "they do without its table while it allows all"},
-    {KIND_PEERING,           sets_by_peering,   "a rule that names a peer's group needs an active one"},
     {KIND_PREFIX_LIST,       sets_that_list,    "rules that name it"},
     {KIND_PREFIX_LIST,       routes_that_list,  "routes that name it"},
     {KIND_ROUTE_TABLE,       own_routes,        "its routes"},
     {KIND_ROUTE_TABLE,       subnets_of_routes, "which table is theirs: own or main"},
     {KIND_INTERNET_GATEWAY,  enis_of_gateway,   "public addresses need an attached gateway"},
     {KIND_INTERNET_GATEWAY,  routes_to,         "blackhole without it"},
+    {KIND_INTERNET_GATEWAY,  nats_of_gateway,   "their public addresses, too"},
+    {KIND_NAT_GATEWAY,       own_nat,           "its addresses"},
+    {KIND_NAT_GATEWAY,       routes_to,         "blackhole without it"},
+    {KIND_EGRESS_ONLY_GATEWAY, own_egress_gateway, "who has one"},
+    {KIND_EGRESS_ONLY_GATEWAY, routes_to,       "blackhole without it"},
+    {KIND_PEERING,           routes_to,         "they name the other VPC, while it is active"},
+    {KIND_PEERING,           sets_by_peering,   "their rules name groups of the other VPC"},
     {KIND_SECURITY_GROUP,    sets_with_group,   "their rules are its rules"},
     {KIND_SGSET,             own_rules,         "its rules"},
     {KIND_SGSET,             sets_that_name,    "a rule that names a group lists the sets with it"},

@@ -14,6 +14,8 @@ enum unit_kind {
     UNIT_ACL,    /* of a network ACL */
     UNIT_SUBNET,
     UNIT_ENI,
+    UNIT_NAT,
+    UNIT_EGRESS_GATEWAY,
     UNIT_VPC,
     UNIT_KINDS,
 };

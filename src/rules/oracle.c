@@ -149,18 +149,17 @@ bool ask_groups(struct way *w, const struct network_interface *eni, bool at_send
 
 /* 9 and 10: at the receiving interface. */
 static enum drop_reason arrive(struct way *w) {
-    const struct network_interface *sender = w->own && !w->internet ? w->p->from : NULL;
+    const struct network_interface *sender =
+        w->own && !w->internet && !w->translated ? w->p->from : NULL;
     enum drop_reason r = DROP_NONE;
     char by[96], text[IP_TEXT];
     bool ok;
 
     if (!is_here(w, w->to))
         return hop(w, 9, "the interface", w->to->o.id, DROP_NO_LINK);
-    if (w->crosses) {
-        ok = oracle_acl(w->ix, w->to->o.scope, w->to->subnet_id, false, w->self, source_now(w), by);
-        r = hop(w, 9, "network ACL of the receiver's subnet, ingress", by,
-                ok ? DROP_NONE : DROP_ACL_INGRESS);
-    }
+    if (w->crosses)
+        r = ask_acl(w, 9, "network ACL of the receiver's subnet, ingress", w->to->o.scope,
+                    w->to->subnet_id, false, source_now(w));
     if (r)
         return r;
     ok = ask_groups(w, w->to, false, &w->src, sender, by, &w->v->receiver);
@@ -174,21 +173,49 @@ static enum drop_reason arrive(struct way *w) {
                has_private(w->to, &w->dst) ? DROP_NONE : DROP_NOT_DESTINATION);
 }
 
+/* Whether a source from outside is one that the receiver would answer by a peering (then it means
+ * somebody there) or by an egress-only gateway (then nothing begins outside). */
+static enum drop_reason leads_elsewhere(struct way *w, const struct network_interface *to,
+                                        const struct ip *src) {
+    const struct route_table *t = route_table_of_subnet(w->ix, to->vpc_id, to->subnet_id);
+    const struct route *r = find_route(w, t, src);
+
+    if (find_private(w, to->vpc_id, src) || !r || !route_is_active(w->ix, t, r))
+        return DROP_NONE;
+    if (is_target(r, "pcx-"))
+        return hop(w, 4, "source from outside", r->target, DROP_SPOOFED_ADDRESS);
+    if (is_target(r, "eigw-"))
+        return hop(w, 4, "source from outside", r->target, DROP_EGRESS_ONLY);
+    return DROP_NONE;
+}
+
 /* By the uplink: to a public address, from anything that is not ours. */
 static enum drop_reason enter(struct way *w) {
     const struct ip *src = &w->self->src;
+    const struct nat_gateway *nat;
     char text[IP_TEXT];
     struct ip private_ip;
+    enum drop_reason r;
 
     ip_format(src, text);
     if (within_any(src, link_local) ||
         (in_pool(w, src) && !ip_equal(src, host_address(w, src->family))))
         return hop(w, 4, "source from outside", text, DROP_SPOOFED_ADDRESS);
     hop(w, 4, "source from outside", text, DROP_NONE);
+    if (is_answer_inward(w))
+        return answer_egress_only(w);
     w->to = find_public(w, &w->p->dst, &private_ip);
     ip_format(&w->p->dst, text);
+    nat = w->to ? NULL : nat_with(w, NULL, &w->p->dst);
+    if (nat) {
+        w->internet = true;
+        return answer_nat(w, nat, false);
+    }
     if (!w->to)
         return hop(w, 8, "internet gateway", text, DROP_UPLINK_UNKNOWN);
+    r = leads_elsewhere(w, w->to, src);
+    if (r)
+        return r;
     if (is_inside(w, w->to, src))
         return hop(w, 4, "source from outside", "inside the receiver's VPC", DROP_SPOOFED_ADDRESS);
     w->dst = private_ip;
@@ -197,10 +224,13 @@ static enum drop_reason enter(struct way *w) {
     return hop(w, 8, "internet gateway", w->to->o.id, DROP_NONE);
 }
 
-/* Whether the path ends elsewhere, or with other addresses, than the flow's. */
+/* Whether the path ends elsewhere, with other addresses or through another gateway, than the
+ * flow's. */
 static bool goes_elsewhere(const struct way *w) {
     const struct oracle_flow *f = w->flow;
 
+    if (strcmp(w->gateway ? w->gateway : "", f->gateway) != 0)
+        return true;
     if (w->reply)
         return w->to != f->first.from || !ip_equal(&w->src, &f->first.dst) ||
                !ip_equal(&w->dst, &f->first.src);
@@ -272,6 +302,7 @@ static void judge_all(struct way *w, struct oracle_verdict *ret) {
     ret->to = w->to;
     ret->src = *source_now(w);
     ret->dst = w->dst;
+    snprintf(ret->gateway, sizeof(ret->gateway), "%s", w->gateway ? w->gateway : "");
 }
 
 void oracle_judge(const struct index *ix, const struct oracle_host *host,

@@ -23,6 +23,7 @@ struct oracle_packet {
     uint8_t icmp_type, icmp_code; /* ICMP over IPv4, ICMPv6 over IPv6 */
     uint32_t length;              /* of the IP packet in bytes; 0: a small one */
     bool may_fragment;            /* IPv4 without DF */
+    bool midway;                  /* TCP, and not the first packet of a connection: no SYN alone */
 };
 
 /* What is not in the model: this host and its uplink. */
@@ -52,7 +53,8 @@ struct oracle_hop {
     bool passed;
     char by[96]; /* what decided: id of the rule, route, ACL...; "" where there is none */
 };
-#define ORACLE_HOPS 16
+#define ORACLE_HOPS 20
+#define ORACLE_GATEWAY 32
 
 struct oracle_verdict {
     bool accepted;
@@ -64,6 +66,10 @@ struct oracle_verdict {
     struct ip src, dst;
     /* Whether the groups of the sender's and the receiver's interface track the flow. */
     enum oracle_tracking sender, receiver;
+    /* The gateway with a state of its own that it went through ("nat-...", "eigw-..."), or "".
+     * Behind a NAT gateway, the port or ICMP identifier of the side that began is another, which
+     * only the gateway knows. */
+    char gateway[ORACLE_GATEWAY];
     /* A later packet: the flow is over, and this packet was judged as the first of another. */
     bool anew;
 };
@@ -74,6 +80,7 @@ struct oracle_flow {
     const struct network_interface *to;    /* NULL: the uplink */
     struct ip src, dst;                    /* of the first packet as delivered */
     enum oracle_tracking sender, receiver; /* of the first packet's */
+    char gateway[ORACLE_GATEWAY];          /* as in the first packet's verdict */
 };
 
 /* `host` NULL: no uplink, every interface here. */
@@ -97,9 +104,10 @@ void oracle_judge_error(const struct index *ix, const struct oracle_host *host,
 
 /*
  * One interface's groups and a flow that begins in this direction as the interface sees it.
- * `peer` is the other end's address; `peer_eni` the interface of the same VPC that has it as a
- * private address and sends or receives it untranslated, or NULL: only then rules that name groups
- * match. False: refused. *ret_by: the deciding rule's id (or ""), *ret_tracking as AWS tracks it.
+ * `peer` is the other end's address; `peer_eni` the interface, of the same VPC or a peer's, that
+ * has it as a private address and sends or receives it untranslated, or NULL: only then rules that
+ * name groups match. False: refused. *ret_by: the deciding rule's id (or ""), *ret_tracking as AWS
+ * tracks it.
  */
 bool oracle_groups(const struct index *ix, const struct network_interface *eni, bool egress,
                    const struct oracle_packet *packet, const struct ip *peer,

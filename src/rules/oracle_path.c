@@ -3,29 +3,54 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "model/prefix_list.h"
-#include "model/route_table.h"
 #include "rules/oracle_private.h"
 
-/* 5 */
+/* The other VPC, where the route for the packet leads through a peering; NULL: it does not. */
+static const struct vpc *peer_vpc(const struct way *w) {
+    const struct network_interface *from = w->p->from;
+    const struct route *r =
+        find_route(w, route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id), &w->p->dst);
+    const struct peering *p;
+
+    if (!r || !is_target(r, "pcx-"))
+        return NULL;
+    p = index_get(w->ix, KIND_PEERING, from->o.scope, r->target);
+    return p ? peering_peer(w->ix, p, from->vpc_id) : NULL;
+}
+
+static bool in_subnet(const struct network_interface *eni, const char *subnet_id) {
+    return eni && strcmp(eni->subnet_id, subnet_id) == 0;
+}
+
+/* 5. A group that a rule names is looked for where the packet would go. */
 static enum drop_reason egress_groups(struct way *w) {
     const struct network_interface *from = w->p->from;
     const struct network_interface *peer = find_private(w, from->vpc_id, &w->p->dst);
+    const struct vpc *other = in_subnet(peer, from->subnet_id) ? NULL : peer_vpc(w);
     char by[96];
-    bool ok = ask_groups(w, from, true, &w->p->dst, peer, by, &w->v->sender);
+    bool ok;
 
+    if (other)
+        peer = find_private(w, other->o.id, &w->p->dst);
+    ok = ask_groups(w, from, true, &w->p->dst, peer, by, &w->v->sender);
     return hop(w, 5, "security groups of the sender, egress", by,
                ok ? DROP_NONE : DROP_GROUP_EGRESS);
 }
 
+enum drop_reason ask_acl(struct way *w, uint8_t step, const char *question, struct scope scope,
+                         const char *subnet_id, bool egress, const struct ip *peer) {
+    char by[96];
+    bool ok = oracle_acl(w->ix, scope, subnet_id, egress, w->self, peer, by);
+
+    return hop(w, step, question, by, ok ? DROP_NONE : egress ? DROP_ACL_EGRESS : DROP_ACL_INGRESS);
+}
+
 /* 6 */
 static enum drop_reason egress_acl(struct way *w) {
-    char by[96];
-    const struct network_interface *from = w->p->from;
-    bool ok = oracle_acl(w->ix, from->o.scope, from->subnet_id, true, w->self, &w->p->dst, by);
-
-    return hop(w, 6, "network ACL of the sender's subnet, egress", by,
-               ok ? DROP_NONE : DROP_ACL_EGRESS);
+    return ask_acl(w, 6, "network ACL of the sender's subnet, egress", w->p->from->o.scope,
+                   w->p->from->subnet_id, true, &w->p->dst);
 }
 
 /* A route's length of prefix for a destination, by its CIDR or by an entry of its prefix list; -1:
@@ -65,11 +90,13 @@ static int priority(const struct route *r) {
  * 7. "Route priority" (VPC user guide): "we use the most specific route that matches the traffic
  *    (longest prefix match)". With the same prefix: local, then static, by prefix list, propagated.
  */
-static const struct route *find_route(const struct way *w, const struct route_table *t,
-                                      const struct ip *dst) {
+const struct route *find_route(const struct way *w, const struct route_table *t,
+                               const struct ip *dst) {
     const struct route *best = NULL;
     int reach = -1;
 
+    if (!t)
+        return NULL;
     list_each (struct route, r, t->routes) {
         int mine = reach_of(w, t, r, dst);
 
@@ -81,7 +108,7 @@ static const struct route *find_route(const struct way *w, const struct route_ta
     return best;
 }
 
-static bool is_target(const struct route *r, const char *prefix) {
+bool is_target(const struct route *r, const char *prefix) {
     return strncmp(r->target, prefix, strlen(prefix)) == 0;
 }
 
@@ -91,9 +118,14 @@ static enum drop_reason to_local(struct way *w) {
     const struct subnet *s = index_get(w->ix, KIND_SUBNET, from->o.scope, from->subnet_id);
     struct ip router = ip_add(&s->cidr.ip, 1);
 
+    const struct nat_gateway *nat;
+
     w->to = find_private(w, from->vpc_id, &w->p->dst);
     if (w->to)
         return hop(w, 8, "local", w->to->o.id, DROP_NONE);
+    nat = nat_with(w, from->vpc_id, &w->p->dst);
+    if (nat)
+        return answer_nat(w, nat, false);
     return hop(w, 8, "local", "", ip_equal(&w->p->dst, &router) ? DROP_TO_ROUTER : DROP_NO_ADDRESS);
 }
 
@@ -138,58 +170,88 @@ static enum drop_reason to_uplink(struct way *w) {
     return DROP_NONE;
 }
 
-/* 8, an internet gateway. */
-static enum drop_reason to_internet(struct way *w, const struct route *r) {
-    const struct network_interface *from = w->p->from;
-    struct ip public_ip, private_ip;
+enum drop_reason cross_internet(struct way *w, const char *by) {
+    const struct nat_gateway *nat;
+    struct ip private_ip;
 
-    if (!w->own || !public_of(w, from, &w->p->src, &public_ip))
-        return hop(w, 8, "internet gateway", "no public address", DROP_NO_PUBLIC);
     w->internet = true;
-    w->src = public_ip;
     w->to = find_public(w, &w->p->dst, &private_ip);
     if (w->to) {
         w->dst = private_ip;
         return hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
     }
-    return hop(w, 8, "internet gateway", r->target, to_uplink(w));
+    if (is_answer_inward(w))
+        return answer_egress_only(w);
+    nat = nat_with(w, NULL, &w->p->dst);
+    if (nat && w->translated)
+        return hop(w, 8, "another NAT gateway", nat->o.id, DROP_NAT_UNSOLICITED);
+    if (nat)
+        return answer_nat(w, nat, false);
+    return hop(w, 8, "internet gateway", by, to_uplink(w));
 }
 
-/* 7 and 8 */
-static enum drop_reason follow_route(struct way *w, const struct route_table *t,
-                                     const struct route *r) {
+/* 8, an internet gateway. */
+static enum drop_reason to_internet(struct way *w, const struct route *r) {
     const struct network_interface *from = w->p->from;
+    const struct internet_gateway *igw = gateway_of(w, from->vpc_id);
+    struct ip public_ip;
+
+    if (!igw || strcmp(igw->o.id, r->target) != 0)
+        return hop(w, 8, "internet gateway", r->target, DROP_BLACKHOLE);
+    if (!w->own || !public_of(w, from, &w->p->src, &public_ip))
+        return hop(w, 8, "internet gateway", "no public address", DROP_NO_PUBLIC);
+    w->src = public_ip;
+    return cross_internet(w, r->target);
+}
+
+const struct route *ask_routes(struct way *w, const char *vpc_id, const char *subnet_id,
+                               const struct ip *dst) {
+    const struct route_table *t = route_table_of_subnet(w->ix, vpc_id, subnet_id);
+    const struct route *r = find_route(w, t, dst);
     char by[96], text[CIDR_TEXT];
 
-    if (!r)
-        return hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
+    if (!r) {
+        hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
+        return NULL;
+    }
     snprintf(by, sizeof(by), "%s: %s", t->o.id,
              r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, text));
     hop(w, 7, "route table", by, DROP_NONE);
-    if (strcmp(r->target, "local") == 0)
-        return to_local(w);
-    if (is_target(r, "eni-"))
-        return to_interface(w, r);
-    if (is_target(r, "igw-")) {
-        const struct internet_gateway *igw = gateway_of(w, from->vpc_id);
-
-        if (!igw || strcmp(igw->o.id, r->target) != 0)
-            return hop(w, 8, "internet gateway", r->target, DROP_BLACKHOLE);
-        return to_internet(w, r);
-    }
-    /* Kinds of targets that exist, but not in this version. */
-    if (is_target(r, "nat-") || is_target(r, "eigw-") || is_target(r, "pcx-") ||
-        is_target(r, "vgw-"))
-        return hop(w, 8, "target", r->target, DROP_ROUTE_KIND);
-    return hop(w, 8, "target", r->target, DROP_BLACKHOLE);
+    return r;
 }
 
-/* Whether the route leads to somebody in the sender's own subnet: a middlebox there. */
+/* 7 and 8 */
+static enum drop_reason follow_route(struct way *w) {
+    static const struct {
+        const char *target;
+        enum drop_reason (*go)(struct way *w, const struct route *r);
+    } targets[] = {
+        {"eni-", to_interface}, {"igw-", to_internet},     {"nat-", to_nat},
+        {"pcx-", to_peering},   {"eigw-", to_egress_only},
+    };
+    const struct network_interface *from = w->p->from;
+    const struct route *r = ask_routes(w, from->vpc_id, from->subnet_id, &w->p->dst);
+
+    if (!r)
+        return DROP_NO_ROUTE;
+    if (strcmp(r->target, "local") == 0)
+        return to_local(w);
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+        if (is_target(r, targets[i].target))
+            return targets[i].go(w, r);
+    /* A kind of target that exists, but not in this version. */
+    return hop(w, 8, "target", r->target, is_target(r, "vgw-") ? DROP_ROUTE_KIND : DROP_BLACKHOLE);
+}
+
+/* Whether the route leads to somebody in the sender's own subnet: a middlebox, a NAT gateway. */
 static bool stays(const struct way *w, const struct route *r) {
     const struct network_interface *from = w->p->from;
     const struct network_interface *eni =
         index_get(w->ix, KIND_NETWORK_INTERFACE, from->o.scope, r->target);
+    const struct nat_gateway *nat = index_get(w->ix, KIND_NAT_GATEWAY, from->o.scope, r->target);
 
+    if (nat)
+        return nat_works(nat) && strcmp(nat->subnet_id, from->subnet_id) == 0;
     return eni && is_here(w, eni) && strcmp(eni->subnet_id, from->subnet_id) == 0;
 }
 
@@ -198,20 +260,24 @@ enum drop_reason leave(struct way *w) {
     const struct network_interface *from = w->p->from;
     const struct network_interface *neighbour = find_private(w, from->vpc_id, &w->p->dst);
     const struct route_table *t = route_table_of_subnet(w->ix, from->vpc_id, from->subnet_id);
-    const struct route *route = t ? find_route(w, t, &w->p->dst) : NULL;
+    const struct route *route = find_route(w, t, &w->p->dst);
+    const struct nat_gateway *nat;
     enum drop_reason r = egress_groups(w);
 
     if (r)
         return r;
     /* "Traffic to another interface of the same subnet does not consult the route table." */
-    if (neighbour && strcmp(neighbour->subnet_id, from->subnet_id) == 0) {
+    if (in_subnet(neighbour, from->subnet_id)) {
         w->to = neighbour;
         return hop(w, 7, "route table", "within the subnet: not asked", DROP_NONE);
     }
+    nat = neighbour ? NULL : nat_with(w, from->vpc_id, &w->p->dst);
+    if (nat && strcmp(nat->subnet_id, from->subnet_id) == 0)
+        return answer_nat(w, nat, true);
     /* "Network ACLs ... control traffic entering or leaving a subnet": where it stays, none does.
      */
     w->crosses = !route || !stays(w, route);
     if (w->crosses)
         r = egress_acl(w);
-    return r ? r : follow_route(w, t, route);
+    return r ? r : follow_route(w);
 }

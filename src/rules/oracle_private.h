@@ -4,12 +4,16 @@
  *
  *   oracle.c          the order of the steps; 1 to 4 and 9 to 12
  *   oracle_path.c     5 to 8: out of the sender's subnet, to the route's target
+ *   oracle_gateway.c  8, where the target keeps state: NAT and egress-only gateways
  *   oracle_address.c  whose an address is
  *   oracle_rules.c    one security group's, one network ACL's answer
  */
 #ifndef VPCD_RULES_ORACLE_PRIVATE_H
 #define VPCD_RULES_ORACLE_PRIVATE_H
 
+#include "model/nat_gateway.h"
+#include "model/peering.h"
+#include "model/route_table.h"
 #include "model/vpc.h"
 #include "rules/oracle.h"
 
@@ -31,6 +35,9 @@ struct way {
     bool own;                           /* the source is the sender's own private address */
     bool crosses;                       /* it leaves one subnet and enters another place */
     bool internet;                      /* through an internet gateway */
+    const char *gateway;                /* that keeps state, and that it went through; NULL: none */
+    bool translated;                    /* by a NAT gateway: it comes from no interface */
+    struct oracle_packet behind;        /* what ACLs are asked about behind a NAT gateway */
 };
 
 /* Writes a question and its answer down; returns `reason`. */
@@ -51,6 +58,34 @@ bool ask_groups(struct way *w, const struct network_interface *eni, bool at_send
 
 /* Steps 5 to 8: from an interface to the next hop. */
 enum drop_reason leave(struct way *w);
+/* The route for the destination; NULL: none. `table` NULL: none, too. */
+const struct route *find_route(const struct way *w, const struct route_table *table,
+                               const struct ip *dst);
+bool is_target(const struct route *r, const char *prefix);
+/* The route of a subnet for the destination, written down as step 7; NULL: none, so written, too.
+ */
+const struct route *ask_routes(struct way *w, const char *vpc_id, const char *subnet_id,
+                               const struct ip *dst);
+/* Out by the internet gateway, with the source w->src. */
+enum drop_reason cross_internet(struct way *w, const char *by);
+/* The network ACL of a subnet on the way. */
+enum drop_reason ask_acl(struct way *w, uint8_t step, const char *question, struct scope scope,
+                         const char *subnet_id, bool egress, const struct ip *peer);
+
+/* --- oracle_gateway.c --- */
+
+enum drop_reason to_nat(struct way *w, const struct route *r);
+enum drop_reason to_egress_only(struct way *w, const struct route *r);
+enum drop_reason to_peering(struct way *w, const struct route *r);
+/* Whether it is available, and has an address that is in use. */
+bool nat_works(const struct nat_gateway *nat);
+/* The NAT gateway that has the address: private in the VPC, or public (`vpc_id` NULL). */
+const struct nat_gateway *nat_with(const struct way *w, const char *vpc_id, const struct ip *ip);
+/* To that address: only answers go on. `inside`: the sender is in the gateway's subnet. */
+enum drop_reason answer_nat(struct way *w, const struct nat_gateway *nat, bool inside);
+/* Whether the packet is an answer to what went out by an egress-only gateway; and where it goes. */
+bool is_answer_inward(const struct way *w);
+enum drop_reason answer_egress_only(struct way *w);
 
 /* --- oracle_address.c --- */
 

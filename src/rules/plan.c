@@ -142,6 +142,10 @@ static const char *vpc_of(const struct obj *o) {
         return ((const struct subnet *)o)->vpc_id;
     case KIND_NETWORK_INTERFACE:
         return ((const struct network_interface *)o)->vpc_id;
+    case KIND_NAT_GATEWAY:
+        return ((const struct nat_gateway *)o)->vpc_id;
+    case KIND_EGRESS_ONLY_GATEWAY:
+        return ((const struct egress_only_gateway *)o)->vpc_id;
     default:
         return o->id;
     }
@@ -190,7 +194,8 @@ static int compile_direct(struct plan *p, const struct index *ix, const struct o
     struct compile_env env = env_of(p);
     char set[ID_MAX + 1];
 
-    if (o->kind == KIND_SUBNET) {
+    switch (o->kind) {
+    case KIND_SUBNET: {
         const struct subnet *s = (const struct subnet *)o;
         const struct route_table *t = route_table_of_subnet(ix, s->vpc_id, s->o.id);
         uint32_t table = t ? table_of(p, UNIT_ROUTES, t->o.scope, t->o.id) : 0;
@@ -198,11 +203,17 @@ static int compile_direct(struct plan *p, const struct index *ix, const struct o
         uint32_t acl = s->acl_id ? table_of(p, UNIT_ACL, s->o.scope, s->acl_id) : 0;
 
         return compile_subnet(ix, &env, s, table, acl, out);
-    } else {
+    }
+    case KIND_NAT_GATEWAY:
+        return compile_nat(ix, &env, (const struct nat_gateway *)o, out);
+    case KIND_EGRESS_ONLY_GATEWAY:
+        return compile_egress_gateway(ix, &env, (const struct egress_only_gateway *)o, out);
+    default: {
         const struct network_interface *eni = (const struct network_interface *)o;
 
         sgset_id(eni->vpc_id, eni->sgset, set);
         return compile_eni(ix, &env, eni, table_of(p, UNIT_RULES, o->scope, set), out);
+    }
     }
 }
 
@@ -345,7 +356,7 @@ static void settle(struct plan *p) {
 
 /* Units are compiled before those that name them. */
 static int gather(struct plan *p, const struct index *ix, struct batch *b) {
-    static const enum unit_kind direct[] = {UNIT_SUBNET, UNIT_ENI};
+    static const enum unit_kind direct[] = {UNIT_SUBNET, UNIT_ENI, UNIT_NAT, UNIT_EGRESS_GATEWAY};
     struct unit *u;
     int r;
 

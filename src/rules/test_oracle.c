@@ -14,7 +14,7 @@
  *     |    SourceDestCheck off    |                        |    |   so 203.0.113.50 is dead) |
  *     |  eni-idle   .60  sg-any   |  192.0.2/24 -> router  |    +----------------------------+
  *     |    not attached           |  192.0.3/24 -> idle    |
- *     |  eni-open   .70  sg-any   |  192.0.4/24 -> nat-1   |
+ *     |  eni-open   .70  sg-any   |  192.0.4/24 -> vgw-1   |
  *     |    203.0.113.70           |                        |
  *     +---------------------------+------------------------+
  *
@@ -99,7 +99,7 @@ static const struct {
     {"rtb-2", "vpc-a", "subnet-2", "2001:db8:100:aa00::/56", "local", ROUTE_ORIGIN_CREATE_TABLE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.2.0/24", "eni-router", ROUTE_ORIGIN_CREATE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.3.0/24", "eni-idle", ROUTE_ORIGIN_CREATE},
-    {"rtb-2", "vpc-a", "subnet-2", "192.0.4.0/24", "nat-1", ROUTE_ORIGIN_CREATE},
+    {"rtb-2", "vpc-a", "subnet-2", "192.0.4.0/24", "vgw-1", ROUTE_ORIGIN_CREATE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.5.0/24", "eni-web", ROUTE_ORIGIN_CREATE},
     {"rtb-b", "vpc-b", "subnet-b", "10.0.0.0/16", "local", ROUTE_ORIGIN_CREATE_TABLE},
     {"rtb-b", "vpc-b", "subnet-b", "0.0.0.0/0", "igw-b", ROUTE_ORIGIN_CREATE},

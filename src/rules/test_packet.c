@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "model/nat_gateway.h"
 #include "model/vpc.h"
 
 static struct ip ip_of(const char *s) {
@@ -102,19 +103,35 @@ static struct ip odd_address(struct world *w, uint8_t family) {
                                  : six[world_random(w, ARRAY_SIZE(six))]);
 }
 
+/* An address of a NAT gateway. */
+static struct ip nat_address(struct world *w, const struct oracle_packet *p) {
+    const struct nat_gateway *nat = world_pick(w, KIND_NAT_GATEWAY);
+    const struct nat_address *a;
+
+    if (!nat || !nat->addresses.n)
+        return world_address(w, IP_V4);
+    a = list_at(nat->addresses, struct nat_address, world_random(w, nat->addresses.n));
+    return a->public_ip.family && (!p->from || world_chance(w, 50)) ? a->public_ip : a->ip;
+}
+
 static struct ip destination(struct world *w, const struct oracle_packet *p,
                              const struct oracle_host *host) {
     uint8_t family = p->src.family;
     const struct network_interface *eni = colleague(w, p->from);
+    const struct network_interface *anybody = world_pick(w, KIND_NETWORK_INTERFACE);
     uint32_t what = world_random(w, 100);
 
-    if (p->from && eni && what < 60)
+    if (family == IP_V4 && world_chance(w, 6))
+        return nat_address(w, p);
+    if (anybody && world_chance(w, 10))
+        return own_address(w, anybody, family);
+    if (p->from && eni && what < 45)
         return own_address(w, eni, family);
     if (what < 78)
         return public_address(w, family);
     if (what < 84)
         return family == IP_V4 ? host->address4 : host->address6;
-    if (what < 88)
+    if (what < 90)
         return ip_of(family == IP_V4 ? WORLD_OUTSIDE : WORLD_OUTSIDE6);
     return what < 94 ? odd_address(w, family) : world_address(w, family);
 }
@@ -184,10 +201,11 @@ void packet_random(struct world *w, const struct oracle_host *host, struct oracl
 void packet_print(const struct oracle_packet *p) {
     char src[IP_TEXT], dst[IP_TEXT];
 
-    printf("  from %s: %s -> %s protocol %u, ports %u %u, type %u code %u, length %u%s\n",
+    printf("  from %s: %s -> %s protocol %u, ports %u %u, type %u code %u, length %u%s%s\n",
            p->from ? p->from->o.id : "the uplink", ip_format(&p->src, src), ip_format(&p->dst, dst),
            p->protocol, p->sport, p->dport, p->icmp_type, p->icmp_code, p->length,
-           p->from && memcmp(p->src_mac, p->from->mac, 6) != 0 ? ", another's MAC" : "");
+           p->from && memcmp(p->src_mac, p->from->mac, 6) != 0 ? ", another's MAC" : "",
+           p->midway ? ", midway" : "");
 }
 
 void verdict_print(const struct oracle_verdict *v) {

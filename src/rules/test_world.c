@@ -57,6 +57,21 @@ const void *world_pick(struct world *w, enum kind k) {
     return NULL;
 }
 
+const void *world_pick_by(struct world *w, enum kind k, uint16_t field, const char *value) {
+    uint32_t n = 0, i;
+    struct cursor c;
+
+    index_each_by(w->ix, c, k, field, value) n++;
+    if (!n)
+        return NULL;
+    i = world_random(w, n);
+    index_each_by(w->ix, c, k, field, value) {
+        if (i-- == 0)
+            return c.obj;
+    }
+    return NULL;
+}
+
 /* Changes: an object is put (the world takes the caller's reference) or taken out. */
 static void record(struct world *w, void *old, void *new) {
     if (w->n_changes == w->cap_changes) {

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/gateway.h"
 #include "model/instance.h"
+#include "model/nat_gateway.h"
 
 static void delete_eni(struct world *w, const struct network_interface *eni) {
     const struct obj *i =
@@ -36,6 +38,8 @@ static void delete_vpc(struct world *w, const struct vpc *v) {
     struct cursor c;
 
     delete_all(w, KIND_NETWORK_INTERFACE, ENI_BY_VPC, keep->o.id);
+    delete_all(w, KIND_NAT_GATEWAY, NAT_BY_VPC, keep->o.id);
+    delete_all(w, KIND_EGRESS_ONLY_GATEWAY, EIGW_BY_VPC, keep->o.id);
     delete_all(w, KIND_SUBNET, SUBNET_BY_VPC, keep->o.id);
     delete_all(w, KIND_ROUTE_TABLE, RTB_BY_VPC, keep->o.id);
     delete_all(w, KIND_SECURITY_GROUP, SG_BY_VPC, keep->o.id);
@@ -234,7 +238,9 @@ void world_mutate(struct world *w) {
     uint32_t what = world_random(w, 100);
     void *o;
 
-    if (what < 2) {
+    if (world_chance(w, 10)) {
+        world_mutate_gateway(w);
+    } else if (what < 2) {
         world_make_vpc(w);
     } else if (what < 4) {
         if (index_count(w->ix, KIND_VPC) > 1)

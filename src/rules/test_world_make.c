@@ -54,6 +54,8 @@ void world_add_rule(struct world *w, struct security_group *g) {
         const struct security_group *peer = world_pick(w, KIND_SECURITY_GROUP);
 
         world_set(&r->group_id, peer ? peer->o.id : g->o.id);
+        if (world_chance(w, 50))
+            world_name_peer(w, g, r);
         break;
     }
     case 3:
@@ -82,6 +84,8 @@ void world_remove_rule(struct world *w, struct security_group *g) {
         free(r->id);
         free(r->group_id);
         free(r->prefix_list_id);
+        free(r->group_vpc);
+        free(r->peering_id);
         list_cut(&g->rules, sizeof(*r), i);
     }
 }
@@ -371,8 +375,8 @@ static void add_list_route(struct world *w, struct route_table *t, const char *t
     world_set(&r->target, target);
 }
 
-static void add_route(struct world *w, struct route_table *t, struct cidr cidr, const char *target,
-                      uint8_t origin) {
+void world_add_route(struct world *w, struct route_table *t, struct cidr cidr, const char *target,
+                     uint8_t origin) {
     struct route *r;
 
     /* The API refuses a second static route to the same destination. */
@@ -392,20 +396,24 @@ void world_add_random_route(struct world *w, struct route_table *t) {
         "2001:db8:f::/48", "192.0.2.0/24", "203.0.113.4/30"};
     static const char *const elsewhere[] = {"nat-1", "eigw-1", "pcx-1",
                                             "tgw-1", "vgw-1",  "igw-gone"};
+    struct cidr to = world_cidr(destinations[world_random(w, ARRAY_SIZE(destinations))]);
     const struct internet_gateway *igw = world_pick(w, KIND_INTERNET_GATEWAY);
     const struct network_interface *eni = world_pick(w, KIND_NETWORK_INTERFACE);
     const struct subnet *s = world_pick(w, KIND_SUBNET);
-    const char *target = elsewhere[world_random(w, ARRAY_SIZE(elsewhere))];
+    const char *target = elsewhere[world_random(w, ARRAY_SIZE(elsewhere))], *gateway;
 
     /* Through a middlebox: to another subnet of the VPC by way of an interface. */
     if (s && eni && strcmp(s->vpc_id, t->vpc_id) == 0 && strcmp(eni->vpc_id, t->vpc_id) == 0 &&
         world_chance(w, 40)) {
         const struct cidr *c6 = subnet_cidr6(s);
 
-        add_route(w, t, c6 && world_chance(w, 50) ? *c6 : s->cidr, eni->o.id, ROUTE_ORIGIN_CREATE);
+        world_add_route(w, t, c6 && world_chance(w, 50) ? *c6 : s->cidr, eni->o.id,
+                        ROUTE_ORIGIN_CREATE);
         return;
     }
-    if (igw && world_chance(w, 75))
+    if (world_chance(w, 45) && (gateway = world_gateway_target(w, t->vpc_id, &to)))
+        target = gateway;
+    else if (igw && world_chance(w, 75))
         target = igw->o.id;
     else if (eni && strcmp(eni->vpc_id, t->vpc_id) == 0 && world_chance(w, 60))
         target = eni->o.id;
@@ -413,8 +421,8 @@ void world_add_random_route(struct world *w, struct route_table *t) {
         add_list_route(w, t, target);
         return;
     }
-    add_route(w, t, world_cidr(destinations[world_random(w, ARRAY_SIZE(destinations))]), target,
-              world_chance(w, 85) ? ROUTE_ORIGIN_CREATE : ROUTE_ORIGIN_PROPAGATED);
+    world_add_route(w, t, to, target,
+                    world_chance(w, 85) ? ROUTE_ORIGIN_CREATE : ROUTE_ORIGIN_PROPAGATED);
 }
 
 static struct route_table *make_routes(struct world *w, const struct vpc *v, bool main) {
@@ -422,9 +430,9 @@ static struct route_table *make_routes(struct world *w, const struct vpc *v, boo
     uint32_t n = world_random(w, 4);
 
     world_set(&t->vpc_id, v->o.id);
-    add_route(w, t, v->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
+    world_add_route(w, t, v->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
     list_each (struct cidr_association, a, v->cidrs6)
-        add_route(w, t, a->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
+        world_add_route(w, t, a->cidr, "local", ROUTE_ORIGIN_CREATE_TABLE);
     while (n--)
         world_add_random_route(w, t);
     if (main) {
@@ -546,6 +554,7 @@ void world_make(struct world *w, uint64_t seed) {
         world_make_list(w);
     for (n = 1 + world_random(w, 3); n; n--)
         world_make_vpc(w);
+    world_make_gateways(w);
     /* Rules and routes about what came later. */
     for (n = 6 + world_random(w, 20); n; n--) {
         struct security_group *g = world_must(obj_clone(world_pick(w, KIND_SECURITY_GROUP)));
@@ -553,7 +562,7 @@ void world_make(struct world *w, uint64_t seed) {
         world_add_rule(w, g);
         world_put(w, g);
     }
-    for (n = world_random(w, 4); n; n--) {
+    for (n = world_random(w, 9); n; n--) {
         struct route_table *t = world_must(obj_clone(world_pick(w, KIND_ROUTE_TABLE)));
 
         world_add_random_route(w, t);

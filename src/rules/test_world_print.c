@@ -3,7 +3,10 @@
 
 #include "base/text.h"
 #include "model/account.h"
+#include "model/gateway.h"
+#include "model/nat_gateway.h"
 #include "model/network_acl.h"
+#include "model/peering.h"
 #include "model/prefix_list.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
@@ -26,10 +29,11 @@ static void print_groups(const struct world *w) {
 
         printf("  %s of %s\n", g->o.id, g->vpc_id);
         list_each (struct sg_rule, r, g->rules)
-            printf("    %s %s %lld-%lld %s%s\n", r->egress ? "out" : "in ",
+            printf("    %s %s %lld-%lld %s%s%s%s\n", r->egress ? "out" : "in ",
                    sg_protocol_name(r->protocol, protocol), (long long)r->from, (long long)r->to,
                    r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, cidr),
-                   r->group_id ? r->group_id : "");
+                   r->group_id ? r->group_id : "", r->peering_id ? " by " : "",
+                   r->peering_id ? r->peering_id : "");
     }
     index_each_all(w->ix, c, KIND_SGSET) {
         const struct sgset *s = c.obj;
@@ -67,6 +71,24 @@ static void print_paths(const struct world *w) {
         const struct internet_gateway *g = c.obj;
 
         printf("  %s at %s\n", g->o.id, g->vpc_id ? g->vpc_id : "nothing");
+    }
+    index_each_all(w->ix, c, KIND_NAT_GATEWAY) {
+        const struct nat_gateway *g = c.obj;
+
+        printf("  %s in %s of %s: state %d, %s:", g->o.id, g->subnet_id, g->vpc_id, g->state,
+               g->connectivity == NAT_PUBLIC ? "public" : "private");
+        list_each (struct nat_address, a, g->addresses)
+            printf(" %s %s", text(&a->ip), text(&a->public_ip));
+        printf("\n");
+    }
+    index_each_all(w->ix, c, KIND_EGRESS_ONLY_GATEWAY)
+        printf("  %s at %s\n", ((const struct obj *)c.obj)->id,
+               ((const struct egress_only_gateway *)c.obj)->vpc_id);
+    index_each_all(w->ix, c, KIND_PEERING) {
+        const struct peering *p = c.obj;
+
+        printf("  %s: %s - %s, status %d\n", p->o.id, p->requester.vpc_id, p->accepter.vpc_id,
+               p->status);
     }
 }
 

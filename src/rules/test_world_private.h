@@ -38,11 +38,26 @@ void world_make_acl(struct world *w, const char *vpc_id);
 void world_choose_acl(struct world *w, struct subnet *s);
 void world_make_list(struct world *w);
 void world_mutate_list(struct world *w);
+/* Nothing where there is a route to the same destination of the same origin. */
+void world_add_route(struct world *w, struct route_table *t, struct cidr cidr, const char *target,
+                     uint8_t origin);
 void world_add_random_route(struct world *w, struct route_table *t);
 /* A subnet's own route table. */
 void world_dissociate(struct world *w, const char *subnet_id);
 void world_associate(struct world *w, const struct route_table *table, const char *subnet_id);
 void world_make_subnet(struct world *w, const struct vpc *v);
 void world_make_vpc(struct world *w);
+
+/* An object of the kind with this value in an indexed field, or NULL. */
+const void *world_pick_by(struct world *w, enum kind k, uint16_t field, const char *value);
+
+/* test_world_gateway.c */
+void world_make_gateways(struct world *w);
+void world_make_nat(struct world *w, const struct vpc *v);
+/* A target for a route of the VPC, or NULL; perhaps a destination that suits it. */
+const char *world_gateway_target(struct world *w, const char *vpc_id, struct cidr *to);
+/* Lets the rule name a group of a peer VPC, if there is one. */
+void world_name_peer(struct world *w, const struct security_group *g, struct sg_rule *r);
+void world_mutate_gateway(struct world *w);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "model/account.h"
+#include "model/nat_gateway.h"
 #include "model/route_table.h"
 #include "model/vpc.h"
 #include "rules/plan_private.h"
@@ -69,6 +70,20 @@ static int use_of_eni(struct plan *p, const struct index *ix, struct unit *u) {
     return 0;
 }
 
+/* A gateway stands in a subnet, whoever else is there. */
+static int use_of_nat(struct plan *p, const struct index *ix, struct unit *u) {
+    const struct nat_gateway *nat = index_get(ix, KIND_NAT_GATEWAY, u->scope, u->id);
+    struct unit *subnet = NULL;
+
+    if (nat && nat->state == NAT_AVAILABLE) {
+        subnet = unit_get(&p->is, UNIT_SUBNET, u->scope, nat->subnet_id);
+        if (!subnet)
+            return -ENOMEM;
+    }
+    use(p, &u->uses[0], subnet);
+    return 0;
+}
+
 static int use_of_subnet(struct plan *p, const struct index *ix, struct unit *u) {
     const struct subnet *s = u->users ? index_get(ix, KIND_SUBNET, u->scope, u->id) : NULL;
     const struct route_table *t = s ? route_table_of_subnet(ix, s->vpc_id, s->o.id) : NULL;
@@ -97,6 +112,10 @@ int uses_flush(struct plan *p, const struct index *ix) {
 
     TAILQ_FOREACH (u, &p->is.dirty[UNIT_ENI], queue) {
         if ((r = use_of_eni(p, ix, u)) < 0)
+            return r;
+    }
+    TAILQ_FOREACH (u, &p->is.dirty[UNIT_NAT], queue) {
+        if ((r = use_of_nat(p, ix, u)) < 0)
             return r;
     }
     TAILQ_FOREACH (u, &p->is.dirty[UNIT_SUBNET], queue) {

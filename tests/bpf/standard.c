@@ -36,7 +36,7 @@ int standard_setup(void **state) {
     world_route(&w, 100, "0.0.0.0/0", ROUTE_IGW, 1);
     world_route(&w, 100, "::/0", ROUTE_IGW, 1);
     world_route(&w, 100, "192.0.2.0/24", ROUTE_BLACKHOLE, 0);
-    world_route(&w, 100, "198.51.100.0/24", ROUTE_PCX, 7);
+    world_route(&w, 100, "198.51.100.0/24", ROUTE_VGW, 7);
     world_route(&w, 200, "10.0.0.0/16", ROUTE_LOCAL, 0);
     world_route(&w, 200, "203.0.113.0/24", ROUTE_IGW, 2);
     a = world_eni(&w, 1, 1, 1, 0);

@@ -339,8 +339,13 @@ static int forget(const void *key, const void *value, void *arg) {
     return dataplane_del(((struct rig *)arg)->dp, DATAPLANE_FLOWS, key);
 }
 
+static int forget_count(const void *key, const void *value, void *arg) {
+    return dataplane_del(((struct rig *)arg)->dp, DATAPLANE_NAT_COUNTS, key);
+}
+
 void rig_no_flows(struct rig *g) {
     must(dataplane_each(g->dp, DATAPLANE_FLOWS, forget, g));
+    must(dataplane_each(g->dp, DATAPLANE_NAT_COUNTS, forget_count, g));
 }
 
 /* The half that a packet from `eni` began; what an earlier one left may still be there. */

@@ -85,6 +85,10 @@ static bool is_neighbour(const struct oracle_verdict *v) {
     return false;
 }
 
+static bool is_translated(const char *gateway) {
+    return strncmp(gateway, "nat-", 4) == 0;
+}
+
 /* How long the flow may be idle once it is open: of the interfaces that track it, else of those
  * that are there, the shorter time (EC2 user guide, "Connection tracking timeouts"). */
 static uint32_t open_ms(const struct oracle_packet *p, const struct oracle_verdict *v) {
@@ -106,7 +110,17 @@ static uint32_t open_ms(const struct oracle_packet *p, const struct oracle_verdi
         }
         least = s < least ? s : least;
     }
+    if (is_translated(v->gateway) && least > 350) /* AWS: "idle for 350 seconds or more" */
+        least = 350;
     return (uint32_t)(least * 1000);
+}
+
+/* The port of the side that began, or the identifier, in a packet as it was delivered. */
+static uint16_t inner_port(const struct oracle_packet *p, const uint8_t *frame, bool reply) {
+    const uint8_t *l4 = frame + 14 + (frame[14] & 15) * 4;
+    unsigned at = p->protocol == IPPROTO_ICMP ? 4 : reply ? 2 : 0;
+
+    return (uint16_t)(l4[at] << 8 | l4[at + 1]);
 }
 
 /* What is wrong with a packet that both accept; NULL: nothing. */
@@ -190,6 +204,7 @@ static void one_packet(struct world *w, const struct oracle_host *host) {
     packet_random(w, host, &p);
     if (is_question(&p))
         return;
+    p.midway = p.protocol == IPPROTO_TCP && tcp_flags != SYN;
     oracle_judge(w->ix, host, &p, &v);
     write_packet(&p, tcp_flags, &k);
     rig_send(&rig, p.from, k.data, k.len, &o);
@@ -246,6 +261,7 @@ static void test_first_packets(void **state) {
 struct life {
     struct oracle_flow flow;
     char from[64], to[64]; /* "": the uplink */
+    uint16_t nat_port;     /* that the NAT gateway gave it; 0: none did */
 };
 
 static const struct network_interface *by_name(const struct world *w, const char *id) {
@@ -260,6 +276,7 @@ static void begin_life(struct life *l, const struct oracle_packet *p,
                                 .dst = v->dst,
                                 .sender = v->sender,
                                 .receiver = v->receiver}};
+    snprintf(l->flow.gateway, sizeof(l->flow.gateway), "%s", v->gateway);
     snprintf(l->from, sizeof(l->from), "%s", p->from ? p->from->o.id : "");
     snprintf(l->to, sizeof(l->to), "%s", v->to ? v->to->o.id : "");
 }
@@ -277,7 +294,9 @@ static bool next_packet(const struct world *w, struct life *l, bool reply,
         ret->src = l->flow.dst;
         ret->dst = l->flow.src;
         ret->sport = first->dport;
-        ret->dport = first->sport;
+        ret->dport = l->nat_port ? l->nat_port : first->sport;
+        if (l->nat_port && first->protocol == IPPROTO_ICMP) /* the identifier (write_packet) */
+            ret->sport = l->nat_port;
         if (first->protocol == IPPROTO_ICMP && first->src.family == IP_V4)
             ret->icmp_type = first->icmp_type == 8 ? 0 : 14;
         if (first->protocol == IPPROTO_ICMPV6 && first->src.family == IP_V6)
@@ -290,7 +309,8 @@ static bool next_packet(const struct world *w, struct life *l, bool reply,
     return true;
 }
 
-static unsigned later_turned, later_seen, later_dropped, later_anew, later_untracked;
+static unsigned later_translated, later_inward, later_turned, later_seen, later_dropped, later_anew,
+    later_untracked;
 
 static unsigned errors_seen, errors_passed, errors_alone;
 
@@ -304,7 +324,7 @@ static void one_error(struct world *w, const struct oracle_host *host, struct li
     const char *what = NULL;
     size_t n;
 
-    if (!next_packet(w, l, true, &back) || !next_packet(w, l, false, &quoted))
+    if (l->nat_port || !next_packet(w, l, true, &back) || !next_packet(w, l, false, &quoted))
         return;
     quote_random(w, &l->flow, &back, reply, &error, &quoted);
     write_packet(&quoted, ACK, &inside);
@@ -345,6 +365,7 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
         return false;
     /* Who was called does not answer but calls back: another flow. */
     turned = reply && p.protocol == IPPROTO_TCP && world_chance(w, 25);
+    p.midway = p.protocol == IPPROTO_TCP && !turned;
     if (turned)
         oracle_judge(w->ix, host, &p, &v);
     else
@@ -357,6 +378,9 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
         what = "reason of a later packet";
     else if (v.accepted)
         what = delivery_differs(&p, &v, &o, turned);
+    if (!what && v.accepted && is_translated(v.gateway) && !v.anew &&
+        inner_port(&p, o.frame, reply) != (reply ? l->flow.first.sport : l->nat_port))
+        what = "port behind a NAT gateway";
     if (what) {
         printf("  the flow: tracking %d %d, this is %s\n", l->flow.sender, l->flow.receiver,
                turned  ? "a call back"
@@ -395,13 +419,16 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     struct packet k;
     struct life l;
 
-    do {
+    for (;;) {
         packet_random(w, host, &p);
         oracle_judge(w->ix, host, &p, &v);
-        /* Half of them by the internet gateway, where two VPCs meet. */
-    } while ((!v.accepted && !world_chance(w, 1)) ||
-             (v.accepted && ip_equal(&v.src, &p.src) && ip_equal(&v.dst, &p.dst) &&
-              world_chance(w, 50)));
+        if (!v.accepted ? world_chance(w, 1) : v.gateway[0] && world_chance(w, 80))
+            break;
+        /* Half of the others by the internet gateway, where two VPCs meet. */
+        if (v.accepted && world_chance(w, 30) &&
+            (!ip_equal(&v.src, &p.src) || !ip_equal(&v.dst, &p.dst) || world_chance(w, 50)))
+            break;
+    }
     write_packet(&p, SYN, &k);
     if (!v.accepted || is_question(&p) || !opens(&p, SYN) || is_own_reply(&p, &v))
         return;
@@ -411,6 +438,12 @@ static void one_life(struct world *w, const struct oracle_host *host) {
         return;
     }
     begin_life(&l, &p, &v);
+    if (is_translated(v.gateway)) {
+        l.nat_port = inner_port(&p, o.frame, false);
+        assert_true(l.nat_port >= 1024);
+        later_translated++;
+    }
+    later_inward += v.gateway[0] == 'e';
     for (int i = 0; i < 6; i++) {
         if (world_chance(w, 60)) {
             if (world_chance(w, 25))
@@ -444,9 +477,11 @@ static void test_lives(void **state) {
             one_life(&w, &host);
         world_free(&w);
     }
-    printf("%u worlds, %u flows: %u later packets, %u of them dropped, %u of another flow, %u of "
-           "untracked flows, %u calls back\n",
-           worlds, lives, later_seen, later_dropped, later_anew, later_untracked, later_turned);
+    printf(
+        "%u worlds, %u flows: %u later packets, %u of them dropped, %u of another flow, %u of "
+        "untracked flows, %u calls back; %u flows through NAT, %u through egress-only gateways\n",
+        worlds, lives, later_seen, later_dropped, later_anew, later_untracked, later_turned,
+        later_translated, later_inward);
     printf("%u ICMP errors: %u passed with their flow, %u were of none\n", errors_seen,
            errors_passed, errors_alone);
     assert_int_equal(differences, 0);
