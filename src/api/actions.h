@@ -43,6 +43,8 @@ extern const struct actions key_pair_actions;
 extern const struct actions network_acl_actions;
 extern const struct actions network_acl_entry_actions;
 extern const struct actions network_interface_actions;
+extern const struct actions peering_actions;
+extern const struct actions peering_option_actions;
 extern const struct actions prefix_list_actions;
 extern const struct actions prefix_list_show_actions;
 extern const struct actions route_actions;

@@ -54,6 +54,8 @@ static const struct actions *const families[] = {
     &network_acl_actions,
     &network_acl_entry_actions,
     &network_interface_actions,
+    &peering_actions,
+    &peering_option_actions,
     &prefix_list_actions,
     &prefix_list_show_actions,
     &route_actions,

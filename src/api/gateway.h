@@ -29,7 +29,7 @@ const struct vpn_gateway *vpn_gateway_get(struct call *c, const char *id);
 /* The one type there is, of VPN and of customer gateways. 0 or an error. */
 int vpn_type_check(struct call *c, const char *type);
 
-/* peering.c */
+/* peering_life.c */
 /* Whether `cidr` may become one more of the VPC's: not while it asks for a peering, nor when it
  * overlaps a peer's (VPC user guide, "VPC CIDR blocks"). 0 or an error. */
 int peering_check_cidr(struct call *c, const struct vpc *v, const struct cidr *cidr);

@@ -164,6 +164,8 @@ static int delete_vpc(struct call *c, const void *params) {
     if (vpc_in_use(c, p->vpc_id))
         return call_error(c, "DependencyViolation",
                           "The vpc '%s' has dependencies and cannot be deleted.", p->vpc_id);
+    if (peerings_end(c, v) < 0)
+        return -1;
     g = vpc_default_group(c->ix, p->vpc_id);
     snprintf(claim, sizeof(claim), "sg-name/%s/default", p->vpc_id);
     txn_release(c->txn, c->scope, claim);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/gateway.h"
 #include "base/cleanup.h"
 
 /* Which blocks go together */
@@ -194,7 +195,7 @@ static int check_new_cidr(struct call *c, const struct vpc *v, const struct cidr
                           "additional restrictions, see "
                           "https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html",
                           text);
-    return check_routes(c, v, cidr);
+    return check_routes(c, v, cidr) < 0 ? -1 : peering_check_cidr(c, v, cidr);
 }
 
 /* An ACL is asked about IPv6 from now on. The default one goes on to allow all where it did. */

@@ -10,7 +10,12 @@
 #include "model/xml.h"
 
 static const char *const statuses[] = {
-    "", "pending-acceptance", "active", "rejected", "deleted", "failed", "expired", NULL};
+    "",        "pending-acceptance", "active",       "rejected", "deleted", "failed",
+    "expired", "initiating-request", "provisioning", NULL};
+
+const char *peering_status_name(enum peering_status status) {
+    return statuses[status];
+}
 
 struct scope peering_scope(const struct peering_side *side) {
     return (struct scope){.account = side->account ? strtoull(side->account, NULL, 10) : 0,
@@ -45,8 +50,10 @@ const struct vpc *peering_peer(const struct index *ix, const struct peering *p,
 /* The VPC whose CIDRs are shown. The accepter's are nobody else's business before it accepted. */
 static const struct vpc *shown_vpc(const struct look *look, const struct peering *p,
                                    const struct peering_side *side) {
-    bool shown = p->status == PEERING_ACTIVE ||
-                 (side == &p->requester && peering_status(p, time_ms()) == PEERING_PENDING);
+    const enum peering_status status = peering_status(p, time_ms());
+    bool shown =
+        status == PEERING_ACTIVE || status == PEERING_PROVISIONING ||
+        (side == &p->requester && (status == PEERING_PENDING || status == PEERING_INITIATING));
 
     return shown ? index_get(look->ix, KIND_VPC, peering_scope(side), side->vpc_id) : NULL;
 }
@@ -108,8 +115,10 @@ static bool get_cidrs(const struct look *look, const struct peering *p,
 
     if (!v)
         return false;
-    list_each (struct cidr_association, a, v->cidrs)
-        buf_add(out, cidr_format(&a->cidr, text), strlen(text) + 1);
+    list_each (struct cidr_association, a, v->cidrs) {
+        cidr_format(&a->cidr, text);
+        buf_add(out, text, strlen(text) + 1);
+    }
     return v->cidrs.n != 0;
 }
 
@@ -145,7 +154,7 @@ static bool get_expiration(const struct look *look, const void *obj, struct buf 
     const struct peering *p = obj;
     enum peering_status status = peering_status(p, time_ms());
 
-    if (status != PEERING_PENDING && status != PEERING_EXPIRED)
+    if (status != PEERING_PENDING && status != PEERING_EXPIRED && status != PEERING_INITIATING)
         return false;
     field_text(&time, NULL, p, out);
     return true;

@@ -18,7 +18,10 @@ enum peering_status {
     PEERING_REJECTED,
     PEERING_DELETED,
     PEERING_FAILED,
-    PEERING_EXPIRED, /* never stored: a pending one whose time is over */
+    /* Never stored: */
+    PEERING_EXPIRED,      /* a pending one whose time is over */
+    PEERING_INITIATING,   /* what CreateVpcPeeringConnection answers */
+    PEERING_PROVISIONING, /* what AcceptVpcPeeringConnection answers */
 };
 
 /* How long a request waits for an answer, and how long a connection that came to an end is shown:
@@ -54,6 +57,7 @@ enum {
 
 extern const struct desc peering_desc;
 
+const char *peering_status_name(enum peering_status status);
 struct scope peering_scope(const struct peering_side *side);
 /* `now` in milliseconds. */
 enum peering_status peering_status(const struct peering *p, int64_t now);
