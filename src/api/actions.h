@@ -29,6 +29,7 @@ extern const struct actions eni_attachment_actions;
 extern const struct actions eni_permission_actions;
 extern const struct actions eni_trunk_actions;
 extern const struct actions fact_actions;
+extern const struct actions flow_log_actions;
 extern const struct actions iam_actions;
 extern const struct actions image_actions;
 extern const struct actions instance_actions;

@@ -41,6 +41,7 @@ static const struct actions *const families[] = {
     &eni_permission_actions,
     &eni_trunk_actions,
     &fact_actions,
+    &flow_log_actions,
     &image_actions,
     &instance_actions,
     &instance_attribute_actions,

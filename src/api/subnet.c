@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/flow_log.h"
 #include "api/limits.h"
 #include "api/subnet.h"
 #include "api/vpc_cidr.h"
@@ -208,6 +209,7 @@ static int delete_subnet(struct call *c, const void *params) {
         txn_put(c->txn, t);
     }
     subnet_reservations_delete(c, s->o.id);
+    flow_logs_drop(c, s->o.id);
     txn_delete(c->txn, s);
     return call_return_true(c);
 }

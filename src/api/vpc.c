@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/flow_log.h"
 #include "api/gateway.h"
 #include "api/limits.h"
 #include "api/vpc_cidr.h"
@@ -174,6 +175,7 @@ static int delete_vpc(struct call *c, const void *params) {
     txn_delete(c->txn, route_table_main(c->ix, p->vpc_id));
     list_each (struct cidr_association, a, v->cidrs6)
         vpc_release_ipv6(c, &a->cidr);
+    flow_logs_drop(c, v->o.id);
     txn_delete(c->txn, v);
     return call_return_true(c);
 }
