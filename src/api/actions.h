@@ -31,6 +31,7 @@ extern const struct actions eni_trunk_actions;
 extern const struct actions fact_actions;
 extern const struct actions flow_log_actions;
 extern const struct actions iam_actions;
+extern const struct actions id_format_actions;
 extern const struct actions image_actions;
 extern const struct actions instance_actions;
 extern const struct actions instance_attribute_actions;

@@ -42,6 +42,7 @@ static const struct actions *const families[] = {
     &eni_trunk_actions,
     &fact_actions,
     &flow_log_actions,
+    &id_format_actions,
     &image_actions,
     &instance_actions,
     &instance_attribute_actions,

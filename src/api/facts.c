@@ -109,6 +109,11 @@ static bool zone_row_opt_in(const struct look *look, const void *obj, struct buf
     return true;
 }
 
+/* What only local zones and wavelength zones have. */
+static bool zone_row_nothing(const struct look *look, const void *obj, struct buf *out) {
+    return false;
+}
+
 static void zone_row_messages(struct xml *x, const struct look *look, const void *obj) {
     xml_text(x, "messageSet", "");
 }
@@ -123,6 +128,9 @@ static const struct field zone_fields[] = {
     {.type = FT_GET, .wire = "zoneType", .filter = "zone-type", .get = zone_row_type},
     {.type = FT_GET, .wire = "optInStatus", .filter = "opt-in-status", .get = zone_row_opt_in},
     {.type = FT_EMIT, .wire = "messageSet", .emit = zone_row_messages},
+    {.type = FT_GET,
+     .filter = "message|parent-zoneID|parent-zoneName|parent-zone-id|parent-zone-name",
+     .get = zone_row_nothing},
 };
 static const struct desc zone_desc = DESC("zone", struct zone_row, zone_fields);
 
@@ -166,6 +174,31 @@ static int describe_availability_zones(struct call *c, const void *params) {
     return describe_end(&page);
 }
 
+struct zone_group {
+    char *name, *status;
+};
+static const struct field zone_group_fields[] = {
+    FIELD(0, FT_STR, struct zone_group, name, "GroupName", .flags = FF_REQUIRED),
+    FIELD(0, FT_STR, struct zone_group, status, "OptInStatus", .flags = FF_REQUIRED),
+};
+static const struct desc zone_group_desc =
+    DESC("ModifyAvailabilityZoneGroup", struct zone_group, zone_group_fields);
+
+/* One can opt in to local zones and wavelength zones, of which there are none. */
+static int modify_availability_zone_group(struct call *c, const void *params) {
+    const struct zone_group *p = params;
+
+    if (strcmp(p->status, "opted-in") != 0 && strcmp(p->status, "not-opted-in") != 0)
+        return call_error(c, "InvalidParameterValue",
+                          "Value (%.64s) for parameter optInStatus is invalid. It must be opted-in "
+                          "or not-opted-in.",
+                          p->status);
+    return call_error(c, "InvalidParameterValue",
+                      "Value (%.64s) for parameter groupName is invalid. There is no such group of "
+                      "zones that one opts in to.",
+                      p->name);
+}
+
 struct attributes_params {
     struct list names;
 };
@@ -190,6 +223,17 @@ static int describe_account_attributes(struct call *c, const void *params) {
     snprintf(number[0], sizeof(number[0]), "%u", instances_limit(api_config(c->api)));
     snprintf(number[1], sizeof(number[1]), "%lld", (long long)interface_groups_max(c));
     snprintf(number[2], sizeof(number[2]), "%d", ADDRESSES_MAX);
+    list_each (char *, name, p->names) {
+        bool known = false;
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            known |= strcmp(rows[i].name, *name) == 0;
+        if (!known)
+            return call_error(c, "InvalidParameterValue",
+                              "Value (%.64s) for parameter attributeName is invalid. Unknown "
+                              "attribute.",
+                              *name);
+    }
     xml_open(&c->xml, "accountAttributeSet");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (p->names.n && !strs_has(&p->names, rows[i].name))
@@ -226,5 +270,6 @@ static const struct action rows[] = {
      "availabilityZoneInfo"},
     {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTERS, "regionInfo"},
     {"DescribeVolumes", &volumes_params, describe_volumes, ACT_FILTERS, "volumeSet"},
+    {"ModifyAvailabilityZoneGroup", &zone_group_desc, modify_availability_zone_group},
 };
 ACTIONS(fact_actions, rows);

@@ -14,8 +14,6 @@ NO_MARKET = "nothing is sold or reserved"
 
 PARAMETERS = [
     ("*", "*OutpostArn", NO_OUTPOSTS),
-    ("*", "*CustomerOwnedIp*", NO_OUTPOSTS),
-    ("*", "*LniAtDeviceIndex*", NO_OUTPOSTS),
     ("*", "*CarrierIpAddress", NO_OUTPOSTS),
     ("*", "BlockDeviceMapping.*", NO_DISKS),
     ("RunInstances", "KernelId", NO_HARDWARE),
@@ -38,5 +36,4 @@ PARAMETERS = [
     ("RunInstances", "MetadataOptions.*", "there is no metadata service yet"),
     ("RunInstances", "PrivateDnsNameOptions.*", "an instance takes its subnet's"),
     ("*", "AdditionalInfo", "reserved by AWS"),
-    ("CreateSubnet", "Ipv6Native", "a subnet without IPv4 is not offered"),
 ]
