@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/actions.h"
 #include "api/limits.h"
@@ -10,11 +11,15 @@
 
 #define GROUP_NAME_MAX 255
 
-/* A name is unique in its VPC. */
-static char *name_claim(const char *vpc_id, const char *name, char *out) {
-    char hex[33];
+/* A name is unique in its VPC, whatever the case of its letters. */
+static char *name_claim(const char *vpc_id, const char *given, char *out) {
+    char hex[33], name[GROUP_NAME_MAX + 1];
+    size_t n = 0;
     uint64_t h[2] = {14695981039346656037u, 1099511628211u};
 
+    for (; given[n] && n < GROUP_NAME_MAX; n++)
+        name[n] = (char)tolower((unsigned char)given[n]);
+    name[n] = 0;
     /* Names may be longer than an id may be, and hold any character: short ones stand as they are.
      */
     if (strlen(name) <= 64 && !strchr(name, '/')) {
@@ -109,46 +114,64 @@ static const struct field create_fields[] = {
 static const struct desc create_desc =
     DESC("CreateSecurityGroup", struct create_group, create_fields);
 
+/* Checked, and without the spaces at its end; `out` holds GROUP_NAME_MAX + 1. */
+static int settle_name(struct call *c, const char *name, char *out) {
+    size_t n;
+
+    if (!valid_text(name))
+        return call_error(
+            c, "InvalidParameterValue",
+            "Value (%.64s) for parameter GroupName is invalid. Character sets beyond ASCII are not "
+            "supported.",
+            name);
+    if (strncasecmp(name, "sg-", 3) == 0)
+        return call_error(c, "InvalidParameterValue",
+                          "Value (%.64s) for parameter GroupName is invalid. Group names may not "
+                          "be in the format sg-*.",
+                          name);
+    if (strcasecmp(name, "default") == 0)
+        return call_error(c, "InvalidGroup.Reserved",
+                          "Cannot create a group with the reserved name 'default'");
+    for (n = strlen(name); n && name[n - 1] == ' ';)
+        n--;
+    snprintf(out, GROUP_NAME_MAX + 1, "%.*s", (int)n, name);
+    if (!n)
+        return call_error(c, "InvalidParameterValue",
+                          "Value () for parameter GroupName is invalid. The name is empty.");
+    return 0;
+}
+
 static int create_security_group(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_SECURITY_GROUP};
     const struct create_group *p = params;
     const struct vpc *v = p->vpc_id ? call_get(c, KIND_VPC, p->vpc_id) : default_vpc(c);
     struct security_group *g;
+    char name[GROUP_NAME_MAX + 1];
 
     if (!v)
         return c->error_code ? -1
                              : call_error(c, "VPCIdNotSpecified", "No default VPC for this user");
-    if (!valid_text(p->name))
-        return call_error(
-            c, "InvalidParameterValue",
-            "Value (%.64s) for parameter GroupName is invalid. Character sets beyond ASCII are not "
-            "supported.",
-            p->name);
-    if (strncmp(p->name, "sg-", 3) == 0)
-        return call_error(c, "InvalidParameterValue",
-                          "Value (%.64s) for parameter GroupName is invalid. Group names may not "
-                          "be in the format sg-*.",
-                          p->name);
+    if (settle_name(c, p->name, name) < 0)
+        return -1;
     if (!valid_text(p->description))
         return call_error(c, "InvalidParameterValue",
                           "Value (%.64s) for parameter GroupDescription is invalid. Character sets "
                           "beyond ASCII are "
                           "not supported.",
                           p->description);
-    if (strcmp(p->name, "default") == 0)
-        return call_error(c, "InvalidGroup.Reserved",
-                          "Cannot create a group with the reserved name 'default'");
     if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
     if ((int64_t)index_count_in(c->ix, KIND_SECURITY_GROUP, c->scope) >=
         limit_of(c->ix, c->scope.account, LIMIT_SECURITY_GROUPS))
         return call_error(c, "SecurityGroupLimitExceeded",
                           "The maximum number of security groups has been reached.");
-    g = security_group_create(c, v, p->name, p->description, &p->tag_specifications);
+    g = security_group_create(c, v, name, p->description, &p->tag_specifications);
     if (!g)
         return -1;
     call_return_true(c);
     xml_text(&c->xml, "groupId", g->o.id);
+    xml_textf(&c->xml, "securityGroupArn", "arn:aws:ec2:%s:%012llu:security-group/%s",
+              region_name(c->scope.region), (unsigned long long)c->scope.account, g->o.id);
     xml_open(&c->xml, "tagSet");
     list_each (struct tag, t, g->tags) {
         xml_open(&c->xml, "item");

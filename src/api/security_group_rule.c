@@ -205,7 +205,9 @@ static int authorize_egress(struct call *c, const void *params) {
     return authorize(c, params, true);
 }
 
-static void rule_cut(struct security_group *g, uint32_t i) {
+/* Takes the rule out, and tells of it. */
+static void revoke_rule(struct call *c, struct security_group *g, uint32_t i) {
+    show_rule(c, g, list_at(g->rules, struct sg_rule, i));
     desc_clear(&sg_rule_desc, list_at(g->rules, struct sg_rule, i));
     list_cut(&g->rules, sizeof(struct sg_rule), i);
 }
@@ -223,7 +225,7 @@ static int revoke_wishes(struct call *c, struct security_group *n, const struct 
         w->unknown = true;
         for (uint32_t i = 0; i < n->rules.n; i++) {
             if (wish_is(w, egress, list_at(n->rules, struct sg_rule, i))) {
-                rule_cut(n, i--);
+                revoke_rule(c, n, i--);
                 w->unknown = false;
             }
         }
@@ -278,7 +280,7 @@ static int revoke_ids(struct call *c, struct security_group *n, const struct lis
 
         if (!r || r->egress != egress)
             return rule_not_found(c, *id);
-        rule_cut(n, (uint32_t)(r - (const struct sg_rule *)n->rules.items));
+        revoke_rule(c, n, (uint32_t)(r - (const struct sg_rule *)n->rules.items));
     }
     return 0;
 }
@@ -296,10 +298,12 @@ static int revoke_rules(struct call *c, const struct rules_params *p, bool egres
         r = call_error(
             c, "MissingParameter",
             "The request must contain the parameter ipPermissions or securityGroupRuleIds");
+    xml_open(&c->xml, "revokedSecurityGroupRuleSet");
     if (r == 0)
         r = revoke_wishes(c, n, &wishes, egress);
     if (r == 0)
         r = revoke_ids(c, n, &p->rule_ids, egress);
+    xml_close(&c->xml, "revokedSecurityGroupRuleSet");
     if (r == 0) {
         txn_put(c->txn, n);
         call_return_true(c);

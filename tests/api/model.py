@@ -15,6 +15,7 @@ NEWER = {
     "ipSource", "ipv6AddressAttribute",  # of an IPv6 block
     "associationId", "isPrimary", "failureMessage", "status",  # of a NAT gateway's address
     "groupId",  # DeleteSecurityGroup answers with it
+    "revokedSecurityGroupRuleSet",
     "connectionTrackingConfiguration", "isPrimaryIpv6", "associatePublicIpAddress",  # of an interface
 }
 

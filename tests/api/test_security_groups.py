@@ -5,6 +5,7 @@ import re
 import pytest
 
 from conftest import default_group, error, error_code, filters, make_group, make_subnet, make_vpc
+from raw import Raw
 
 WEB = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
 
@@ -329,3 +330,23 @@ def test_error_text_names_the_rule(ec2, group):
     code, message, status = error(ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=[WEB])
     assert (code, status) == ("InvalidPermission.Duplicate", 400)
     assert "10.0.0.0/8" in message and "80" in message and "TCP" in message.upper()
+
+
+def test_names_do_not_differ_by_case_or_spaces_behind(ec2, vpc, group):
+    for name in ("Group", "group  "):
+        assert error_code(ec2.create_security_group, VpcId=vpc, GroupName=name, Description="d") == "InvalidGroup.Duplicate"
+    assert show(ec2, make_group(ec2, vpc, "Other "))["GroupName"] == "Other"
+    ec2.delete_security_group(GroupId=group)
+    assert show(ec2, make_group(ec2, vpc, "GROUP"))["GroupName"] == "GROUP"
+    for name in ("Default", "SG-x", "   "):
+        assert error_code(ec2.create_security_group, VpcId=vpc, GroupName=name, Description="d") in \
+            ("InvalidGroup.Reserved", "InvalidParameterValue")
+
+
+def test_revoke_answers_with_the_rules_it_took(account, ec2, group):
+    (rule,) = allow(ec2, group, WEB)["SecurityGroupRules"]
+    reply = Raw(account).call("RevokeSecurityGroupIngress", GroupId=group,
+                              **{"SecurityGroupRuleId.1": rule["SecurityGroupRuleId"]})
+    at = "revokedSecurityGroupRuleSet/item/"
+    assert (reply.find(at + "securityGroupRuleId"), reply.find(at + "cidrIpv4"), reply.find("return")) == \
+        (rule["SecurityGroupRuleId"], "10.0.0.0/8", "true")
