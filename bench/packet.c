@@ -2,7 +2,7 @@
 /*
  * What the packet path costs a packet, in ns, and whether that grows with anything.
  *
- *     sudo build/bench/bench-packet [--raw FILE] [--rounds N] [--quick]
+ *     sudo build/bench/bench-packet [--raw FILE] [--rounds N] [--packets N] [--quick]
  *
  * Each packet is one BPF_PROG_TEST_RUN of the loaded program, and the kernel's own statistics
  * (BPF_ENABLE_STATS) say how long the program ran. So every packet may have a key of its own (a hot
@@ -513,8 +513,13 @@ int main(int argc, char **argv) {
                    int_parse(argv[i + 1], 1, ROUNDS_MAX, &n) == 0) {
             rounds = (unsigned)n;
             i++;
+        } else if (strcmp(argv[i], "--packets") == 0 && i + 1 < argc &&
+                   int_parse(argv[i + 1], 10, 1000000, &n) == 0) {
+            runs = (unsigned)n;
+            i++;
         } else {
-            fprintf(stderr, "usage: bench-packet [--raw FILE] [--rounds N] [--quick]\n");
+            fprintf(stderr,
+                    "usage: bench-packet [--raw FILE] [--rounds N] [--packets N] [--quick]\n");
             return 2;
         }
     }
