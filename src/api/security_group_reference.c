@@ -8,33 +8,30 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/peering.h"
 #include "api/security_group_rule.h"
 
 const struct security_group *peered_group(struct call *c, const struct security_group *g,
                                           const char *id, uint64_t owner,
                                           const struct peering **ret_peering) {
-    static const uint16_t sides[] = {PEERING_BY_REQUESTER, PEERING_BY_ACCEPTER};
-    struct cursor cur;
+    const struct vpc *v = index_get(c->ix, KIND_VPC, c->scope, g->vpc_id);
+    struct peering_walk walk;
 
-    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
-        bool more = cursor_by_in(c->ix, &cur, KIND_PEERING, sides[i], g->vpc_id, c->scope, NULL);
+    if (!v)
+        return NULL;
+    peering_each(c, v, walk, p) {
+        const struct vpc *peer_vpc = peering_peer(c->ix, p, v->o.id);
+        const struct security_group *peer;
 
-        for (; more; more = cursor_next(&cur)) {
-            const struct peering *p = cur.obj;
-            const struct peering_side *side = peering_other(p, g->vpc_id);
-            struct scope s = side ? peering_scope(side) : (struct scope){0};
-            const struct security_group *peer;
-
-            if (p->status != PEERING_ACTIVE || s.region != c->scope.region ||
-                (owner != ANY_ACCOUNT && s.account != owner))
-                continue;
-            peer = txn_get(c->txn, KIND_SECURITY_GROUP, s, id);
-            if (!peer || strcmp(peer->vpc_id, side->vpc_id) != 0)
-                continue;
-            txn_depend(c->txn, p);
-            *ret_peering = p;
-            return peer;
-        }
+        if (!peer_vpc || peer_vpc->o.scope.region != c->scope.region ||
+            (owner != ANY_ACCOUNT && peer_vpc->o.scope.account != owner))
+            continue;
+        peer = txn_get(c->txn, KIND_SECURITY_GROUP, peer_vpc->o.scope, id);
+        if (!peer || strcmp(peer->vpc_id, peer_vpc->o.id) != 0)
+            continue;
+        txn_depend(c->txn, p);
+        *ret_peering = p;
+        return peer;
     }
     return NULL;
 }
