@@ -57,7 +57,7 @@ def test_unknown_gateway_or_vpc(ec2, vpc):
     assert error_code(ec2.attach_internet_gateway, InternetGatewayId=make_gateway(ec2),
                       VpcId="vpc-0123456789abcdef0") == "InvalidVpcID.NotFound"
     assert error_code(ec2.describe_internet_gateways,
-                      InternetGatewayIds=["nat-0123456789abcdef0"]) == "InvalidInternetGatewayID.Malformed"
+                      InternetGatewayIds=["nat-0123456789abcdef0"]) == "InvalidInternetGatewayId.Malformed"
 
 
 def test_filters(ec2, vpc):
