@@ -25,7 +25,7 @@
 #define NAT_PORTS 64512 /* 2^10 * 3^2 * 7: a stride of 42 k + 1 comes to all of them */
 #define NAT_TRIES 1024
 #define NAT_TRIES_FULL 512
-#define NAT_WAIT 64
+#define NAT_WAIT 256
 
 /* Step 1, for whoever came second. */
 STAGE int nat_follow(void) {

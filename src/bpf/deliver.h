@@ -16,6 +16,7 @@
 
 #include "bpf/nat.h"
 #include "bpf/packet.h"
+#include "bpf/reset.h"
 #include "bpf/split.h"
 #include "bpf/too_big.h"
 
@@ -46,7 +47,10 @@ static __always_inline int deliver_back(struct __sk_buff *skb, struct pkt *p) {
 static __always_inline int deliver_refused(struct __sk_buff *skb, struct pkt *p, u32 reason) {
     int action = pkt_refuse(p, reason);
 
-    if (dry_run || reason != DROP_TOO_BIG || !p->key.eni || too_big_message(skb))
+    if (dry_run || !p->key.eni)
+        return action;
+    if (reason == DROP_TOO_BIG ? too_big_message(skb)
+                               : reason != DROP_NAT_RESET || reset_message(skb))
         return action;
     return deliver_back(skb, p);
 }

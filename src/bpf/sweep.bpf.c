@@ -7,7 +7,10 @@
  *  3. Slots whose flow is gone or elsewhere are deleted. A flow that is just being written may lose
  *     its slot so, and is then not counted: its ENI may have one more.
  *
- *  4. The count of entries is mended (quota.h): whoever deletes from outside does not keep it.
+ *  4. Counts of a NAT gateway's ports (count.h) are compared with the entries that there are: one
+ *     that did not change meanwhile and differs is put right, or deleted.
+ *
+ *  5. The count of entries is mended (quota.h): whoever deletes from outside does not keep it.
  *
  * In the packet's first bytes the agent finds how many entries were deleted, and how many live.
  */
@@ -22,6 +25,19 @@ static __always_inline int eni_exists(u32 eni) {
     struct eni_key key = {.eni = eni};
 
     return !eni || bpf_map_lookup_elem(&enis, &key);
+}
+
+/* 4: one entry more for its count. */
+static __always_inline void sweep_seen(const struct flow_value *f, const struct flow_key *answer) {
+    struct flow_key key = *answer;
+    struct nat_count_value *count;
+
+    if (!nat_is_counted(f))
+        return;
+    key.dport = 0;
+    count = bpf_map_lookup_elem(&nat_counts, &key);
+    if (count)
+        count->seen++;
 }
 
 /* Packets interrupt the walk on the same CPU: what they keep in `scratch` is not ours to use. */
@@ -43,8 +59,33 @@ static long sweep_flow(void *map, const void *key, void *value, void *context) {
         sweep->live++;
     if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room, sweep->now, FLOW_GRACE_NS))
         sweep->deleted++;
-    else
+    else {
         sweep->kept++;
+        sweep_seen(f, &victim);
+    }
+    return 0;
+}
+
+static long sweep_count(void *map, const void *key, void *value, void *context) {
+    struct flow_key copy = *(const struct flow_key *)key;
+    struct nat_count_value *count = bpf_map_lookup_elem(&nat_counts, &copy);
+    struct sweep *sweep = context;
+    u32 seen;
+    int was;
+
+    (void)map;
+    (void)value;
+    if (!count)
+        return 0;
+    seen = count->seen;
+    was = READ_ONCE(count->flows);
+    count->seen = 0;
+    if (was == (int)seen || count->changed_ns + FLOW_GRACE_NS > sweep->now)
+        return 0;
+    if (!seen)
+        bpf_map_delete_elem(&nat_counts, &copy);
+    else
+        __sync_val_compare_and_swap(&count->flows, was, (int)seen);
     return 0;
 }
 
@@ -68,6 +109,7 @@ SEC("tc") int flow_sweep(struct __sk_buff *skb) {
         return TC_ACT_OK;
     bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
     __sync_fetch_and_add(&total->entries, sweep.kept - READ_ONCE(total->entries));
+    bpf_for_each_map_elem(&nat_counts, sweep_count, &sweep, 0);
     bpf_for_each_map_elem(&rings, sweep_slot, &sweep, 0);
     bpf_skb_store_bytes(skb, 0, &sweep, 8, 0);
     return TC_ACT_OK;

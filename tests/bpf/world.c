@@ -394,8 +394,10 @@ void expect_at(struct world *w, const struct world_eni *from, const struct packe
     struct outcome out;
 
     world_send(w, from, k, &out);
-    /* Who sends what is too big is told: the message takes the packet's place. */
-    if (out.reason == DROP_TOO_BIG && out.action == TC_ACT_REDIRECT)
+    /* Who sends what is too big, or goes on with a connection that a NAT gateway does not know, is
+     * told: the message takes the packet's place. */
+    if ((out.reason == DROP_TOO_BIG || out.reason == DROP_NAT_RESET) &&
+        out.action == TC_ACT_REDIRECT)
         out.action = TC_ACT_SHOT;
     if (out.reason != reason || out.action != (reason ? TC_ACT_SHOT : TC_ACT_REDIRECT))
         fail_msg("line %d: action %d, reason %s; expected %s", line, out.action,
