@@ -392,7 +392,9 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
     }
     memcpy(g->drops, after, sizeof(after));
     /* Of what is too big its sender is told, by a packet in its place. */
-    ret->accepted = opts.retval == TC_ACT_REDIRECT && ret->reason != DROP_TOO_BIG;
+    /* Of these two the sender is told: the message takes the packet's place. */
+    ret->accepted = opts.retval == TC_ACT_REDIRECT && ret->reason != DROP_TOO_BIG &&
+                    ret->reason != DROP_NAT_RESET;
     ret->len = opts.data_size_out;
     if (ret->accepted)
         must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, &search));
