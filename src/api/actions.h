@@ -142,6 +142,10 @@ struct sg_rule *security_group_add_rule(struct security_group *g);
 int64_t security_group_rules_max(const struct call *c);
 int64_t interface_groups_max(const struct call *c);
 
+/* The VPC got IPv6: a group that lets all IPv4 out, as when it was made, lets all IPv6 out too.
+ * 0 or an error. */
+int security_groups_open_ipv6(struct call *c, const struct vpc *v);
+
 /* A group of the default VPC by its name; NULL with the error set. */
 const struct security_group *security_group_named(struct call *c, const char *name);
 

@@ -62,6 +62,38 @@ static void allow_all(struct security_group *g, bool egress, const char *group_i
     }
 }
 
+static bool is_all_out4(const struct sg_rule *r) {
+    return r->egress && r->protocol == SG_RULE_ANY && r->cidr.ip.family == IP_V4 && !r->cidr.len;
+}
+
+int security_groups_open_ipv6(struct call *c, const struct vpc *v) {
+    const struct obj *after = NULL;
+    struct cursor cur;
+
+    /* The index changes at each step, so the walk begins anew behind what it did. */
+    while (cursor_by_in(c->ix, &cur, KIND_SECURITY_GROUP, SG_BY_VPC, v->o.id, c->scope,
+                        after ? after->id : NULL)) {
+        const struct security_group *g = cur.obj;
+        uint32_t egress = 0, all = 0;
+        struct security_group *n;
+
+        after = &g->o;
+        list_each (struct sg_rule, r, g->rules) {
+            egress += r->egress;
+            all += is_all_out4(r);
+        }
+        if (egress != 1 || all != 1)
+            continue;
+        n = txn_edit(c->txn, g);
+        if (!n)
+            return call_no_memory(c);
+        allow_all(n, true, NULL, "::/0");
+        txn_put(c->txn, n);
+        after = &n->o;
+    }
+    return 0;
+}
+
 struct security_group *security_group_create(struct call *c, const struct vpc *v, const char *name,
                                              const char *description,
                                              const struct list *tag_specifications) {

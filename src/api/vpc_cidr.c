@@ -219,43 +219,6 @@ static int open_acls(struct call *c, const struct vpc *v) {
     return 0;
 }
 
-static bool is_all_out4(const struct sg_rule *r) {
-    return r->egress && r->protocol == -1 && r->cidr.ip.family == IP_V4 && r->cidr.len == 0;
-}
-
-/* A group that lets all IPv4 out, as it did when it was made, lets all IPv6 out too. */
-static int open_groups(struct call *c, const struct vpc *v) {
-    const struct obj *after = NULL;
-    struct cursor cur;
-
-    while (cursor_by_in(c->ix, &cur, KIND_SECURITY_GROUP, SG_BY_VPC, v->o.id, c->scope,
-                        after ? after->id : NULL)) {
-        const struct security_group *g = cur.obj;
-        uint32_t egress = 0, all = 0;
-        struct security_group *n;
-        struct sg_rule *r;
-
-        after = &g->o;
-        list_each (struct sg_rule, have, g->rules) {
-            egress += have->egress;
-            all += is_all_out4(have);
-        }
-        if (egress != 1 || all != 1)
-            continue;
-        n = txn_edit(c->txn, g);
-        r = n ? security_group_add_rule(n) : NULL;
-        if (!r)
-            return call_no_memory(c);
-        r->egress = true;
-        r->protocol = -1;
-        r->from = r->to = -1;
-        r->cidr.ip.family = IP_V6;
-        txn_put(c->txn, n);
-        after = &n->o;
-    }
-    return 0;
-}
-
 /* The calls */
 
 static void show(struct call *c, const struct vpc *v, const struct cidr_association *a,
@@ -315,7 +278,8 @@ static int associate_vpc_cidr_block(struct call *c, const void *params) {
     if (!a)
         return -1;
     txn_put(c->txn, n);
-    if (route_tables_sync_local(c, n) < 0 || (v6 && (open_acls(c, n) < 0 || open_groups(c, n) < 0)))
+    if (route_tables_sync_local(c, n) < 0 ||
+        (v6 && (open_acls(c, n) < 0 || security_groups_open_ipv6(c, n) < 0)))
         return -1;
     show(c, n, a, "associating");
     return 0;
