@@ -2,7 +2,8 @@
 /*
  * What the packet path costs a packet, in ns, and whether that grows with anything.
  *
- *     sudo build/bench/bench-packet [--raw FILE] [--rounds N] [--packets N] [--quick]
+ *     sudo build/bench/bench-packet [--only GROUP] [--raw FILE] [--rounds N] [--packets N]
+ * [--quick]
  *
  * Each packet is one BPF_PROG_TEST_RUN of the loaded program, and the kernel's own statistics
  * (BPF_ENABLE_STATS) say how long the program ran. So every packet may have a key of its own (a hot
@@ -40,6 +41,7 @@ static struct world w;
 static int empty_fd;
 static unsigned rounds = 9, runs = 20000;
 static bool quick;
+static const char *only; /* groups whose names begin so; NULL: all */
 
 /* ---- rows ---- */
 
@@ -200,6 +202,10 @@ static double quartile(const double *values, unsigned n, unsigned q) {
 
 /* Measures the rows from `first` on, taking turns, and prints them. */
 static void measure_group(size_t first) {
+    if (only && strncmp(rows[first].group, only, strlen(only)) != 0) {
+        n_rows = first;
+        return;
+    }
     for (unsigned i = 0; i < rounds; i++)
         for (size_t r = first; r < n_rows; r++)
             rows[r].ns[i] = measure(&rows[r]);
@@ -507,6 +513,8 @@ int main(int argc, char **argv) {
             quick = true;
             runs = 3000;
             rounds = 3;
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            only = argv[++i];
         } else if (strcmp(argv[i], "--raw") == 0 && i + 1 < argc) {
             raw = argv[++i];
         } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc &&
