@@ -22,7 +22,7 @@
     X(7, MAPPED, "ipv4-mapped", "An IPv6 packet with an IPv4-mapped address.") \
     X(8, BAD_SOURCE, "bad-source", "The source is multicast, broadcast, loopback or unspecified.") \
     X(9, MULTICAST, "multicast", "Multicast and broadcast go nowhere inside a VPC.") \
-    X(10, FRAGMENT, "fragment", "Fragments are refused by this version.") \
+    X(10, FRAGMENT, "fragment", "A fragment that overlaps another or comes after a later one, is too small or ends too far, or is of a protocol that may not be fragmented here.") \
     X(11, EXTENSIONS, "ipv6-extensions", "Too many IPv6 extension headers, or a source route (of either family).") \
     X(12, SPOOFED_MAC, "spoofed-mac", "The frame's source MAC is not the interface's own.") \
     X(13, SPOOFED_ADDRESS, "spoofed-address", "The source is no private address of the interface (SourceDestCheck).") \
@@ -57,7 +57,8 @@
     X(42, NAT_PORTS, "nat-port-allocation", "The NAT gateway has 55,000 flows to this destination for each of its addresses (ErrorPortAllocation).") \
     X(43, NAT_RESET, "nat-idle", "TCP through a NAT gateway of no connection that it knows, or that was idle for 350 s: reset.") \
     X(44, NAT_UNSOLICITED, "nat-unsolicited", "To a NAT gateway's address, and of no flow that began behind it.") \
-    X(45, EGRESS_ONLY, "egress-only", "From outside to an interface behind an egress-only internet gateway, and of no flow that it began.")
+    X(45, EGRESS_ONLY, "egress-only", "From outside to an interface behind an egress-only internet gateway, and of no flow that it began.") \
+    X(46, FRAGMENT_LATE, "fragment-without-first", "A later fragment of a packet whose first one did not pass here before it, or too long ago.")
 /* clang-format on */
 
 enum drop_reason {

@@ -15,6 +15,7 @@
 #ifndef VPCD_ABI_MAPS_H
 #define VPCD_ABI_MAPS_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #include "abi/drop.h"
@@ -396,6 +397,38 @@ struct ring_value {
     struct flow_key flow; /* one of the flow's halves */
 };
 
+/* fragments: datagrams of which the first fragment passed (src/bpf/fragment.h). BPF only. */
+#define FRAGMENT_LAYOUT 1
+#define MAX_FRAGMENTS (1 << 18)
+#define FRAGMENTS_PER_ENI 128
+struct fragment_key {
+    __u32 eni;
+    __u32 to;   /* from the uplink (eni 0): a hash of the destination */
+    __u32 slot; /* below FRAGMENTS_PER_ENI */
+};
+struct fragment_entry {
+    struct abi_addr src, dst;
+    __u64 deadline; /* CLOCK_MONOTONIC_COARSE; 0: the place is free */
+    __u32 id;
+    __u32 next, seen; /* where the last fragment so far ended; bytes of all so far */
+    __u8 family;
+    __u8 named; /* the protocol that the IPv4 header names; IPv6: 0 */
+    __u8 last;  /* the last fragment was seen */
+    /* Of the first fragment. */
+    __u8 proto;
+    __u8 kind; /* enum pkt_kind */
+    __u8 icmp_type;
+    __u8 is_reply;
+    __u8 zero;
+    __be16 sport, dport, rule_port, rule_port_reply;
+    __u32 zero2;
+};
+struct fragment_value {
+    struct bpf_spin_lock lock;
+    __u32 zero;
+    struct fragment_entry e;
+};
+
 /* flow_total: one entry, index 0: how full `flows` is. Counted by BPF, mended by the sweep. */
 struct flow_total_value {
     __s64 entries;
@@ -447,6 +480,7 @@ _Static_assert(sizeof(struct config_value) == 108, "config_value");
 _Static_assert(sizeof(struct host_net_key) == 24, "host_net_key");
 _Static_assert(sizeof(struct number_key) == 32, "number_key");
 _Static_assert(sizeof(struct ring_value) == 44, "ring_value");
+_Static_assert(sizeof(struct fragment_entry) == 72, "fragment_entry");
 _Static_assert(sizeof(struct flow_total_value) == 16, "flow_total_value");
 _Static_assert(sizeof(struct eni_stats_value) == 88, "eni_stats_value");
 

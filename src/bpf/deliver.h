@@ -14,6 +14,7 @@
 
 #include <linux/if_packet.h>
 
+#include "bpf/fragment.h"
 #include "bpf/nat.h"
 #include "bpf/packet.h"
 #include "bpf/reset.h"
@@ -67,6 +68,8 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
     reason = nat_apply(skb, p);
     if (reason)
         return pkt_refuse(p, (u32)reason);
+    if (p->fragment == FRAGMENT_FIRST)
+        fragment_remember();
     __builtin_memcpy(macs, p->v.dst_mac, 6);
     __builtin_memcpy(macs + 6, p->v.src_mac, 6);
     if (bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0))

@@ -24,6 +24,11 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     if (p->kind == PKT_NS)
         return nd_answer(skb);
     /* 3: link-local services. None yet: the slow path refuses their addresses. */
+    if (p->fragment == FRAGMENT_LATER) {
+        reason = fragment_follow();
+        if (reason)
+            return pkt_refuse(p, (u32)reason);
+    }
     if (!flow_hit(p)) {
         reason = slow_path(skb, p, slow_eni_as); /* 4 to 12 */
         if (reason)

@@ -71,6 +71,16 @@ enum next_stage {
     NEXT_ANSWER_EGRESS_ONLY,
 };
 
+/* A piece of a datagram (fragment.h). */
+struct frag {
+    u32 off, end; /* in bytes, within the datagram */
+    u32 more;
+    u32 id;
+    u32 fits; /* after the pieces so far */
+    u8 named; /* IPv4's protocol */
+    struct fragment_entry first;
+};
+
 struct pkt {
     struct flow_key key; /* .eni by the hook, the rest by parse */
 
@@ -82,7 +92,8 @@ struct pkt {
     u32 sum_end;   /* where such a checksum ends; 0: there is none */
     u32 may_split; /* IPv4 that may be fragmented, and can be (split.h) */
     struct iphdr split_ip;
-    u32 fragment; /* enum fragment */
+    u32 fragment; /* enum fragment; then `frag` is valid */
+    struct frag frag;
     u32 ip_len;   /* of the IP packet, before segmentation */
     u32 wire_len; /* of its largest segment */
     u32 segments;

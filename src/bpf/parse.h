@@ -24,6 +24,7 @@
 #include "bpf/fragment.h"
 #include "bpf/icmp.h"
 #include "bpf/offload.h"
+#include "bpf/options.h"
 #include "bpf/packet.h"
 
 #define IPV6_EXTENSIONS 8 /* more are refused */
@@ -71,7 +72,8 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
             return DROP_TRUNCATED;
         header = sizeof udp;
         /* A GSO packet's own length field may be of one segment; elsewhere it must fit. */
-        if (!skb->gso_size && (bpf_ntohs(udp[2]) < sizeof udp || bpf_ntohs(udp[2]) > l4_len))
+        if (!skb->gso_size &&
+            (bpf_ntohs(udp[2]) < sizeof udp || (bpf_ntohs(udp[2]) > l4_len && !p->fragment)))
             return DROP_MALFORMED;
         p->key.sport = udp[0];
         p->key.dport = udp[1];
@@ -110,35 +112,19 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
     return 0;
 }
 
-#define IPV4_OPTIONS_MAX 40
-#define IPV4_OPTION_END 0
-#define IPV4_OPTION_NOP 1
-#define IPV4_LOOSE_ROUTE 131
-#define IPV4_STRICT_ROUTE 137
+/* What follows the IP header, as far as it is there. */
+static __always_inline int parse_inside(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
+    int reason;
 
-/* Options: a source route would lead where no rule was asked. */
-STAGE int parse_options(struct __sk_buff *skb, u32 len) {
-    u32 off = 0;
-
-    for (int i = 0; i < IPV4_OPTIONS_MAX && off < len; i++) {
-        u8 type, size;
-        if (bpf_skb_load_bytes(skb, ETH_LEN + 20 + off, &type, 1))
-            return DROP_TRUNCATED;
-        if (type == IPV4_OPTION_END)
-            return 0;
-        if (type == IPV4_LOOSE_ROUTE || type == IPV4_STRICT_ROUTE)
-            return DROP_EXTENSIONS;
-        if (type == IPV4_OPTION_NOP) {
-            off++;
-            continue;
-        }
-        if (off + 2 > len || bpf_skb_load_bytes(skb, ETH_LEN + 21 + off, &size, 1))
-            return DROP_MALFORMED;
-        if (size < 2 || off + size > len)
-            return DROP_MALFORMED;
-        off += size;
-    }
-    return 0;
+    if (p->fragment == FRAGMENT_LATER) /* a second one of 8 bytes would still be TCP's header */
+        return p->key.proto == IPPROTO_TCP && p->frag.off < 16 ? DROP_FRAGMENT : 0;
+    reason = parse_transport(skb, p, l4_len);
+    if (p->fragment != FRAGMENT_FIRST)
+        return reason;
+    p->quotes = 0;
+    if (p->kind == PKT_NS)
+        return DROP_ND_INVALID;
+    return reason == DROP_TRUNCATED || reason == DROP_MALFORMED ? DROP_FRAGMENT : reason;
 }
 
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
@@ -165,9 +151,27 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     p->l4_off = ETH_LEN + header;
     p->ip_len = p->wire_len = total;
     p->may_split = header == sizeof ip && !skb->gso_size && !(ip.frag_off & bpf_htons(0x4000));
-    if (ip.frag_off & bpf_htons(0x3fff)) /* more fragments, or an offset */
-        return fragment_ipv4(p);
-    return parse_transport(skb, p, total - header);
+    if (ip.frag_off & bpf_htons(0x3fff)) { /* more fragments, or an offset */
+        u32 at = bpf_ntohs(ip.frag_off);
+        int reason = fragment_place(p, (at & 0x1fff) * 8, total - header, at & 0x2000, ip.id);
+        if (reason)
+            return reason;
+        p->frag.named = ip.protocol;
+    }
+    return parse_inside(skb, p, total - header);
+}
+
+/* The fragment header, before `len` bytes. It may tell that this is a whole packet. */
+static __always_inline int parse_fragment6(struct pkt *p, const u8 *ext, u32 len) {
+    u32 at = (u32)ext[2] << 8 | ext[3];
+    u32 id = (u32)ext[4] << 24 | (u32)ext[5] << 16 | (u32)ext[6] << 8 | ext[7];
+
+    if (p->fragment) /* a second one */
+        return DROP_MALFORMED;
+    if (!(at & ~6u))
+        return 0;
+    p->frag.named = 0;
+    return fragment_place(p, at & 0xfff8, len, at & 1, id);
 }
 
 STAGE int parse_ipv6(struct __sk_buff *skb) {
@@ -192,12 +196,12 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
 
     next = ip.nexthdr;
     for (int i = 0; i < IPV6_EXTENSIONS; i++) {
-        u8 ext[2];
+        u8 ext[8];
         if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
             next != IPPROTO_FRAGMENT) {
             p->key.proto = next;
             p->l4_off = off;
-            return parse_transport(skb, p, end - off);
+            return parse_inside(skb, p, end - off);
         }
         if (next == IPPROTO_HOPOPTS && i != 0)
             return DROP_MALFORMED;
@@ -205,8 +209,16 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
             return DROP_EXTENSIONS;
         if (off + 8 > end || bpf_skb_load_bytes(skb, off, ext, sizeof ext))
             return DROP_TRUNCATED;
-        if (next == IPPROTO_FRAGMENT)
-            return fragment_ipv6(p);
+        if (next == IPPROTO_FRAGMENT) {
+            int reason = parse_fragment6(p, ext, end - off - 8);
+            if (reason)
+                return reason;
+            ext[1] = 0; /* it has no length */
+            if (p->fragment == FRAGMENT_LATER) {
+                p->l4_off = off + 8;
+                return 0;
+            }
+        }
         next = ext[0];
         off += 8u + ext[1] * 8u;
         if (off > end)

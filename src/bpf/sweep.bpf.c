@@ -101,6 +101,16 @@ static long sweep_slot(void *map, const void *key, void *value, void *context) {
     return 0;
 }
 
+static long sweep_fragment(void *map, const void *key, void *value, void *context) {
+    struct fragment_key slot = *(const struct fragment_key *)key;
+    const struct sweep *sweep = context;
+
+    (void)map;
+    if (((const struct fragment_value *)value)->e.deadline <= sweep->now)
+        bpf_map_delete_elem(&fragments, &slot);
+    return 0;
+}
+
 SEC("tc") int flow_sweep(struct __sk_buff *skb) {
     struct sweep sweep = {.now = bpf_ktime_get_coarse_ns()};
     struct flow_total_value *total = flow_total_get();
@@ -111,6 +121,7 @@ SEC("tc") int flow_sweep(struct __sk_buff *skb) {
     __sync_fetch_and_add(&total->entries, sweep.kept - READ_ONCE(total->entries));
     bpf_for_each_map_elem(&nat_counts, sweep_count, &sweep, 0);
     bpf_for_each_map_elem(&rings, sweep_slot, &sweep, 0);
+    bpf_for_each_map_elem(&fragments, sweep_fragment, &sweep, 0);
     bpf_skb_store_bytes(skb, 0, &sweep, 8, 0);
     return TC_ACT_OK;
 }

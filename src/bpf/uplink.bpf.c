@@ -19,6 +19,11 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
         return arp_answer(skb);
     if (p->kind == PKT_NS)
         return nd_answer(skb);
+    if (p->fragment == FRAGMENT_LATER) {
+        reason = fragment_follow();
+        if (reason)
+            return pkt_refuse(p, (u32)reason);
+    }
     if (!flow_hit(p)) {
         reason = slow_path(skb, p, slow_uplink_as);
         if (reason)

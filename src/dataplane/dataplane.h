@@ -53,6 +53,7 @@ enum dataplane_map {
     DATAPLANE_ENI_STATS,
     DATAPLANE_FLOWS,
     DATAPLANE_RINGS,
+    DATAPLANE_FRAGMENTS,
     DATAPLANE_FLOW_TOTAL, /* key: u32 0 */
     DATAPLANE_DROPS,
     DATAPLANE_DROP_EVENTS, /* a ring: src/dataplane/watch.h */

@@ -78,6 +78,8 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
                              sizeof(struct eni_stats_value)},
     [DATAPLANE_FLOWS] = {"flows", FLOW_LAYOUT, sizeof(struct flow_key), sizeof(struct flow_value)},
     [DATAPLANE_RINGS] = {"rings", MAPS_LAYOUT, sizeof(struct ring_key), sizeof(struct ring_value)},
+    [DATAPLANE_FRAGMENTS] = {"fragments", FRAGMENT_LAYOUT, sizeof(struct fragment_key),
+                             sizeof(struct fragment_value)},
     [DATAPLANE_FLOW_TOTAL] = {"flow_total", FLOW_LAYOUT, sizeof(uint32_t),
                               sizeof(struct flow_total_value)},
     /* These two keep their form for ever: stubs of any age count and call through them. */

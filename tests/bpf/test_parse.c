@@ -30,17 +30,17 @@ static void test_malformed(void **state) {
     } rows[] = {
         {"10.0.1.4", "10.0.1.5", 12, 0x86, DROP_ETHERTYPE},
         {"10.0.1.4", "10.0.1.5", 13, 0xdd, DROP_ETHERTYPE},
-        {"10.0.1.4", "10.0.1.5", 14, 0x65, DROP_MALFORMED},  /* version 6 in IPv4 */
-        {"10.0.1.4", "10.0.1.5", 14, 0x44, DROP_MALFORMED},  /* header of 16 bytes */
-        {"10.0.1.4", "10.0.1.5", 14, 0x4f, DROP_MALFORMED},  /* header beyond the packet */
-        {"10.0.1.4", "10.0.1.5", 16, 0x10, DROP_TRUNCATED},  /* total length beyond the frame */
-        {"10.0.1.4", "10.0.1.5", 17, 19, DROP_MALFORMED},    /* total length below the header */
-        {"10.0.1.4", "10.0.1.5", 17, 27, DROP_TRUNCATED},    /* UDP header cut off */
-        {"10.0.1.4", "10.0.1.5", 39, 7, DROP_MALFORMED},     /* UDP length below its header */
-        {"10.0.1.4", "10.0.1.5", 39, 99, DROP_MALFORMED},    /* UDP length beyond the packet */
-        {"10.0.1.4", "10.0.1.5", 20, 0x20, DROP_FRAGMENT},   /* more fragments */
-        {"10.0.1.4", "10.0.1.5", 21, 0x01, DROP_FRAGMENT},   /* an offset */
-        {"10.0.1.4", "10.0.1.5", 26, 0xe0, DROP_BAD_SOURCE}, /* 224.0.1.4 */
+        {"10.0.1.4", "10.0.1.5", 14, 0x65, DROP_MALFORMED},     /* version 6 in IPv4 */
+        {"10.0.1.4", "10.0.1.5", 14, 0x44, DROP_MALFORMED},     /* header of 16 bytes */
+        {"10.0.1.4", "10.0.1.5", 14, 0x4f, DROP_MALFORMED},     /* header beyond the packet */
+        {"10.0.1.4", "10.0.1.5", 16, 0x10, DROP_TRUNCATED},     /* total length beyond the frame */
+        {"10.0.1.4", "10.0.1.5", 17, 19, DROP_MALFORMED},       /* total length below the header */
+        {"10.0.1.4", "10.0.1.5", 17, 27, DROP_TRUNCATED},       /* UDP header cut off */
+        {"10.0.1.4", "10.0.1.5", 39, 7, DROP_MALFORMED},        /* UDP length below its header */
+        {"10.0.1.4", "10.0.1.5", 39, 99, DROP_MALFORMED},       /* UDP length beyond the packet */
+        {"10.0.1.4", "10.0.1.5", 20, 0x20, DROP_FRAGMENT},      /* more fragments */
+        {"10.0.1.4", "10.0.1.5", 21, 0x01, DROP_FRAGMENT_LATE}, /* an offset */
+        {"10.0.1.4", "10.0.1.5", 26, 0xe0, DROP_BAD_SOURCE},    /* 224.0.1.4 */
         {"10.0.1.4", "10.0.1.5", 26, 127, DROP_BAD_SOURCE},
         {"0.0.0.0", "10.0.1.5", 26, 0, DROP_BAD_SOURCE},
         {"255.255.255.255", "10.0.1.5", 26, 255, DROP_BAD_SOURCE},
@@ -148,7 +148,7 @@ static void test_ipv6_extensions(void **state) {
         {{60, 60, 60, 60, 60, 60, 60, 0xff}, DROP_NONE},
         {{60, 60, 60, 60, 60, 60, 60, 60, 60, 0xff}, DROP_EXTENSIONS},
         {{0, 43, 0xff}, DROP_EXTENSIONS},
-        {{60, 44, 0xff}, DROP_FRAGMENT},
+        {{60, 44, 0xff}, DROP_FRAGMENT_LATE},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

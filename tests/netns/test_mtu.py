@@ -188,7 +188,6 @@ def test_large_datagrams_reach_the_host(w, offloads):
                 assert got == DATA[:size] and peer[0] == w.a.public_ip
 
 
-@pytest.mark.xfail(strict=True, reason="fragments are refused")
 def test_a_fragment_is_cut_again(w):
     """Its offset and its "more fragments" go on: 4,000 bytes of a larger datagram, first and last piece."""
     up = w.host.wire()
