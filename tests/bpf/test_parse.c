@@ -58,7 +58,7 @@ static void test_malformed(void **state) {
         {"fd00:0:0:1::4", "::ffff:10.0.1.5", 22, 0xfd, DROP_MAPPED},
         {"fd00:0:0:1::4", "ff02::fb", 22, 0xfd, DROP_MULTICAST},
         {"fd00:0:0:1::4", "::1", 22, 0xfd, DROP_MALFORMED},
-        {"fd00:0:0:1::4", "fd00:0:0:1::5", 20, 44, DROP_FRAGMENT},
+        {"fd00:0:0:1::4", "fd00:0:0:1::5", 20, 44, DROP_FRAGMENT_LATE},
         {"fd00:0:0:1::4", "fd00:0:0:1::5", 20, 43, DROP_EXTENSIONS},
         {"10.0.1.4", "10.0.1.5", 6, 6, DROP_SPOOFED_MAC},
     };
