@@ -25,8 +25,10 @@ const struct prefix_list *prefix_list_refer(struct call *c, const char *id, enum
 
     if (!pl)
         return NULL;
-    for (each_reference(c, cur, referrer, pl))
-        n++;
+    /* There are fewer groups than that. */
+    if (referrer != KIND_SECURITY_GROUP)
+        for (each_reference(c, cur, referrer, pl))
+            n++;
     if (n >= PREFIX_LIST_REFERENCES_MAX) {
         call_error(c, "ReferencesLimitExceeded",
                    "The prefix list '%s' is referenced by the maximum number of resources.", id);
@@ -59,7 +61,9 @@ static int64_t list_size(struct call *c, const char *id, const struct prefix_lis
 
 int64_t group_rules_count(struct call *c, const struct security_group *g, bool egress,
                           uint8_t family, const struct prefix_list *grown, int64_t max) {
-    int64_t n = 0;
+    const char *last = NULL; /* many rules may name one list */
+    uint8_t last_family = IP_NONE;
+    int64_t n = 0, last_size = 0;
 
     list_each (struct sg_rule, r, g->rules) {
         uint8_t own = sg_rule_family(r);
@@ -67,8 +71,13 @@ int64_t group_rules_count(struct call *c, const struct security_group *g, bool e
 
         if (r->egress != egress)
             continue;
-        if (r->prefix_list_id)
-            size = list_size(c, r->prefix_list_id, grown, max, &own);
+        if (r->prefix_list_id) {
+            if (!last || strcmp(last, r->prefix_list_id) != 0)
+                last_size = list_size(c, r->prefix_list_id, grown, max, &last_family);
+            last = r->prefix_list_id;
+            size = last_size;
+            own = last_family;
+        }
         /* One that names a group matches in both families. */
         if (own == IP_NONE || own == family)
             n += size;
@@ -117,8 +126,10 @@ void prefix_list_no_room(struct call *c, const struct prefix_list *pl, int64_t m
             room = o->kind == KIND_ROUTE_TABLE
                        ? table_routes_count(c, cur.obj, pl, max) <= ROUTES_MAX
                        : group_has_room(c, cur.obj, pl, max);
-            if (!room && named < NO_ROOM_NAMED)
+            if (!room)
                 buf_addf(out, "%s%s", named++ ? ", " : "", o->id);
+            if (named == NO_ROOM_NAMED)
+                return;
         }
     }
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "api/actions.h"
-#include "api/prefix_list.h"
 #include "api/security_group_rule.h"
 #include "base/text.h"
 
@@ -155,7 +154,7 @@ int wish_prefix_list(struct call *c, struct rule_wish *w, const struct security_
                      enum wish_use use, const char *id, const char *description) {
     w->prefix_list_id = id;
     w->description = description;
-    if (use != WISH_FIND && !prefix_list_refer(c, id, KIND_SECURITY_GROUP))
+    if (use != WISH_FIND && !call_get(c, KIND_PREFIX_LIST, id))
         return -1;
     return check_rule_description(c, description);
 }

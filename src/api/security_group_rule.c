@@ -62,7 +62,7 @@ char *wish_text(const struct rule_wish *w, bool egress, char *out, size_t size) 
     return out;
 }
 
-void wish_apply(struct call *c, struct security_group *g, const struct rule_wish *w, bool egress,
+void wish_apply(struct security_group *g, const struct rule_wish *w, bool egress,
                 struct sg_rule *r) {
     r->egress = egress;
     r->protocol = w->protocol;
@@ -75,9 +75,15 @@ void wish_apply(struct call *c, struct security_group *g, const struct rule_wish
     obj_set(&g->o, &r->peering_id, w->peering_id);
     obj_set(&g->o, &r->prefix_list_id, w->prefix_list_id);
     obj_set(&g->o, &r->description, w->description && *w->description ? w->description : NULL);
+}
+
+int wish_refer(struct call *c, const struct security_group *g, const struct rule_wish *w) {
+    if (w->prefix_list_id)
+        return prefix_list_refer(c, w->prefix_list_id, KIND_SECURITY_GROUP) ? 0 : -1;
     /* Not a group that another writer is deleting; one of a peered VPC may go at any time. */
     if (w->group_id && !w->peering_id && strcmp(w->group_id, g->o.id) != 0)
         txn_touch(c->txn, index_get(c->ix, KIND_SECURITY_GROUP, c->scope, w->group_id));
+    return 0;
 }
 
 struct sg_rule *rule_by_id(const struct security_group *g, const char *id) {
@@ -102,13 +108,17 @@ int rule_duplicate(struct call *c, const struct rule_wish *w, bool egress) {
                       wish_text(w, egress, text, sizeof(text)));
 }
 
+static int rules_limit(struct call *c) {
+    return call_error(c, "RulesPerSecurityGroupLimitExceeded",
+                      "The maximum number of rules per security group has been reached.");
+}
+
 int check_rules_count(struct call *c, const struct security_group *g, bool egress) {
     int64_t max = security_group_rules_max(c);
 
     if (group_rules_count(c, g, egress, IP_V4, NULL, 0) > max ||
         group_rules_count(c, g, egress, IP_V6, NULL, 0) > max)
-        return call_error(c, "RulesPerSecurityGroupLimitExceeded",
-                          "The maximum number of rules per security group has been reached.");
+        return rules_limit(c);
     return 0;
 }
 
@@ -136,12 +146,19 @@ static int authorize_wish(struct call *c, struct security_group *n, const struct
     r = security_group_add_rule(n);
     if (!r)
         return call_no_memory(c);
-    wish_apply(c, n, w, egress, r);
+    wish_apply(n, w, egress, r);
     list_each (struct tag_specification, s, *tag_specifications)
         list_each (struct tag, t, s->tags)
             if (tags_set(c, &r->tags, t->key, t->value) < 0)
                 return -1;
     return 0;
+}
+
+static bool is_first_of_peer(const struct list *wishes, const struct rule_wish *w) {
+    for (const struct rule_wish *e = wishes->items; e < w; e++)
+        if (same_text(e->group_id, w->group_id) && same_text(e->prefix_list_id, w->prefix_list_id))
+            return false;
+    return true;
 }
 
 static int authorize_wishes(struct call *c, const struct security_group *g,
@@ -152,12 +169,15 @@ static int authorize_wishes(struct call *c, const struct security_group *g,
 
     if (!n)
         return call_no_memory(c);
-    list_each (struct rule_wish, w, *wishes) {
-        /* Before the next one: a call may ask for thousands. */
+    /* Each counts in one family at least: a call may ask for thousands. */
+    if (wishes->n > 2 * security_group_rules_max(c))
+        return rules_limit(c);
+    list_each (struct rule_wish, w, *wishes)
         if (authorize_wish(c, n, w, egress, first, tag_specifications) < 0 ||
-            check_rules_count(c, n, egress) < 0)
+            (is_first_of_peer(wishes, w) && wish_refer(c, n, w) < 0))
             return -1;
-    }
+    if (check_rules_count(c, n, egress) < 0)
+        return -1;
     txn_put(c->txn, n);
     call_return_true(c);
     xml_open(&c->xml, "securityGroupRuleSet");

@@ -90,9 +90,12 @@ const struct security_group *rules_group(struct call *c, const char *id, const c
 bool wish_is(const struct rule_wish *w, bool egress, const struct sg_rule *r);
 /* The rule for people: "peer: 10.0.0.0/8, tcp, ..." */
 char *wish_text(const struct rule_wish *w, bool egress, char *out, size_t size);
-/* What is wished for into a rule of a group that is being edited; touches the group it names. */
-void wish_apply(struct call *c, struct security_group *g, const struct rule_wish *w, bool egress,
+/* What is wished for into a rule of a group that is being edited. */
+void wish_apply(struct security_group *g, const struct rule_wish *w, bool egress,
                 struct sg_rule *r);
+/* Touches what a new rule of the group refers to; once a call for each peer is enough. 0 or an
+ * error. */
+int wish_refer(struct call *c, const struct security_group *g, const struct rule_wish *w);
 /* The group's rule with this id, or NULL. */
 struct sg_rule *rule_by_id(const struct security_group *g, const char *id);
 int rule_not_found(struct call *c, const char *id);

@@ -78,8 +78,8 @@ static int update_rule(struct call *c, const struct security_group *g, struct se
         return rule_not_found(c, u->id);
     if (update_wish(c, g, r, u, &w) < 0)
         return -1;
-    wish_apply(c, n, &w, r->egress, r);
-    return 0;
+    wish_apply(n, &w, r->egress, r);
+    return wish_refer(c, n, &w);
 }
 
 /* Once all are changed: two may have exchanged what they match. */
