@@ -127,11 +127,13 @@ static json_t *reply_json(const struct tracer *t, const struct oracle_host *host
                                   .protocol = first->protocol,
                                   .sport = first->dport,
                                   .dport = first->sport,
-                                  .icmp_code = first->icmp_code};
+                                  .icmp_code = first->icmp_code,
+                                  .midway = first->protocol == TCP};
     struct oracle_verdict back;
 
     if ((first->protocol == ICMP || first->protocol == ICMPV6) && !is_echo(first))
         return NULL;
+    snprintf(flow.gateway, sizeof(flow.gateway), "%s", v->gateway);
     if (is_echo(first))
         reply.icmp_type = first->protocol == ICMP ? 0 : 129;
     if (v->to)

@@ -4,6 +4,7 @@
     VPC 10.0.0.0/16   subnet 10.0.1.0/24 --- a (group clients)
                       subnet 10.0.2.0/24 --- b (group servers: TCP 80 from clients), with a public address
     VPC 10.0.0.0/16   subnet 10.0.1.0/24 --- other, with a's address
+    VPC 10.1.0.0/16   subnet 10.1.1.0/24 --- inner, behind a NAT gateway in subnet 10.1.2.0/24
 """
 import json
 import os
@@ -130,6 +131,48 @@ def test_flows_shows_a_connection_and_what_it_carried(world):
         for elsewhere in (["--of", w.other.id], ["--address", "10.0.9.9"], ["--protocol", "udp"]):
             assert vpcctl(w, "flows", "--port", port, *elsewhere) == "0 flows\n"
     assert "flows" in vpcctl(w, "flows", "--port", "x", status=2)
+
+
+def test_an_acl_that_refuses_the_answer_is_named(world):
+    w = world
+    subnet = w.ec2.describe_subnets(SubnetIds=[w.far])["Subnets"][0]
+    acl = w.ec2.create_network_acl(VpcId=subnet["VpcId"])["NetworkAcl"]["NetworkAclId"]
+    row = w.ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [w.far]}])["NetworkAcls"][0]
+    old = next(a for a in row["Associations"] if a["SubnetId"] == w.far)["NetworkAclAssociationId"]
+    w.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=7, Protocol="-1", RuleAction="allow", Egress=False, CidrBlock="10.0.0.0/16")
+    w.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=9, Protocol="6", RuleAction="deny", Egress=True, CidrBlock="10.0.1.0/24",
+                                   PortRange={"From": 1024, "To": 65535})
+    new = w.ec2.replace_network_acl_association(AssociationId=old, NetworkAclId=acl)["NewAssociationId"]
+    try:
+        until(lambda: not w.a.opens(w.b.ip, 80, 0.3), "the ACL")
+        answer = traced(w, w.a.id, w.b.id, "tcp/80")
+        assert (step(answer, 9)[0]["by"], answer["reply"]["accepted"]) == (f"{acl} rule 7", False)
+        assert answer["reply"]["hops"][-1] == {"step": 6, "question": "network ACL of the sender's subnet, egress", "passed": False,
+                                               "by": f"{acl} rule 9"}
+        vpcctl(w, "trace", w.a.id, w.b.id, "tcp/80", status=REFUSED)
+    finally:
+        w.ec2.replace_network_acl_association(AssociationId=new, NetworkAclId=row["NetworkAclId"])
+    until(lambda: w.a.opens(w.b.ip, 80, 0.3), "the end of the ACL")
+
+
+def test_a_way_through_a_nat_gateway(world):
+    w = world
+    vpc = w.cloud.vpc("10.1.0.0/16")
+    private, public = w.cloud.subnet(vpc, "10.1.1.0/24"), w.cloud.subnet(vpc, "10.1.2.0/24")
+    address = w.ec2.allocate_address(Domain="vpc")
+    nat = w.ec2.create_nat_gateway(SubnetId=public, AllocationId=address["AllocationId"])["NatGateway"]["NatGatewayId"]
+    w.ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat])
+    table = w.ec2.create_route_table(VpcId=vpc["VpcId"])["RouteTable"]["RouteTableId"]
+    w.ec2.associate_route_table(RouteTableId=table, SubnetId=private)
+    w.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    inner = w.cloud.instance(private, [w.cloud.group(vpc, "inner")])
+    with w.cloud.host_place().serve(w.cloud.host, 8093) as server:
+        until(lambda: inner.opens(w.cloud.host, 8093), "the way out")
+        server.accept()[0].close()
+    answer = traced(w, inner.id, "internet", "tcp/443")
+    assert any(hop["by"].startswith(nat) for hop in answer["hops"])
+    assert (answer["arrives"]["source"], answer["reply"]["accepted"]) == (address["PublicIp"], True)
+    assert traced(w, "internet", address["PublicIp"], "tcp/443", accepted=False)["reason"]
 
 
 def test_drops_names_the_packet_and_its_reason(world):
