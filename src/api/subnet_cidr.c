@@ -17,6 +17,8 @@ static void show(struct call *c, const struct subnet *s, const struct cidr_assoc
     xml_open(&c->xml, "ipv6CidrBlockState");
     xml_text(&c->xml, "state", state);
     xml_close(&c->xml, "ipv6CidrBlockState");
+    xml_text(&c->xml, "ipSource", "amazon");
+    xml_text(&c->xml, "ipv6AddressAttribute", "public");
     xml_close(&c->xml, "ipv6CidrBlockAssociation");
     xml_text(&c->xml, "subnetId", s->o.id);
 }

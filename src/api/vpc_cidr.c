@@ -233,6 +233,8 @@ static void show(struct call *c, const struct vpc *v, const struct cidr_associat
     xml_text(&c->xml, "state", state);
     xml_close(&c->xml, v6 ? "ipv6CidrBlockState" : "cidrBlockState");
     if (v6) {
+        xml_text(&c->xml, "ipSource", "amazon");
+        xml_text(&c->xml, "ipv6AddressAttribute", "public");
         xml_text(&c->xml, "networkBorderGroup", a->border_group);
         xml_text(&c->xml, "ipv6Pool", "Amazon");
     }
