@@ -23,7 +23,7 @@ static char *name_claim(const char *vpc_id, const char *given, char *out) {
     /* Names may be longer than an id may be, and hold any character: short ones stand as they are.
      */
     if (strlen(name) <= 64 && !strchr(name, '/')) {
-        snprintf(out, ID_MAX + 1, "sg-name/%s/%s", vpc_id, name);
+        snprintf(out, ID_MAX + 1, "sg-name/%s/%.64s", vpc_id, name);
         return out;
     }
     for (const char *s = name; *s; s++) {
