@@ -47,8 +47,11 @@ class Vpcd:
     def start(self):
         command = [os.path.join(BUILD, "vpcd"), "--no-agent", "--state-dir", self.directory,
                    "--listen", f"127.0.0.1:{self.port}"]
-        for key, secret, account in self.credentials:
-            command += ["--credential", f"{key}:{secret}:{account}"]
+        if self.credentials:
+            keys = os.path.join(self.directory, "keys")
+            with open(keys, "w") as f:
+                f.writelines(f"{key}:{secret}:{account}\n" for key, secret, account in self.credentials)
+            command += ["--credentials-file", keys]
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(command + self.options, stdout=subprocess.PIPE, stderr=self.log)
         line, deadline = b"", time.monotonic() + READY_SECONDS
@@ -106,7 +109,7 @@ class Account:
                 "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": ""}
 
 
-ACCOUNTS = 1000
+ACCOUNTS = 4000
 KEYS = [(f"AKIATEST{n:012d}", f"secret-of-test-{n}", f"{100000000000 + n}") for n in range(ACCOUNTS)]
 
 
