@@ -78,22 +78,23 @@ const struct actions *const *api_families(size_t *ret_n);
 /* How much an account may have (VPC user guide, "Amazon VPC quotas": adjustable there, above the
  * default here). */
 enum {
-    VPCS_MAX = 100,             /* in a region */
-    VPC_CIDRS_MAX = 5,          /* of each family */
-    DHCP_OPTIONS_MAX = 1000,    /* sets in a region; AWS names no limit */
-    SUBNETS_MAX = 200,          /* in a VPC */
-    NETWORK_ACLS_MAX = 200,     /* in a VPC */
-    ACL_ENTRIES_MAX = 40,       /* of an ACL, for each direction and family, the `*` row too */
-    RESERVATIONS_MAX = 50,      /* of a subnet; AWS names no limit */
-    ROUTE_TABLES_MAX = 200,     /* in a VPC */
-    ROUTES_MAX = 1000,          /* in a table, beyond the local ones */
-    SECURITY_GROUPS_MAX = 2500, /* in a region */
-    SG_RULES_MAX = 60,          /* of a group, for each direction and family */
-    ENI_GROUPS_MAX = 16,        /* of an interface */
-    ENI_RULES_MAX = 1000,       /* its groups times the rules that each may have */
-    ENIS_MAX = 5000,            /* in a region */
-    ADDRESSES_MAX = 100,        /* elastic IPs in a region */
-    INSTANCES_MAX = 1000,       /* of one call; for an account's limit see api.h */
+    VPCS_MAX = 100,          /* in a region */
+    VPC_CIDRS_MAX = 5,       /* of each family */
+    DHCP_OPTIONS_MAX = 1000, /* sets in a region; AWS names no limit */
+    SUBNETS_MAX = 200,       /* in a VPC */
+    NETWORK_ACLS_MAX = 200,  /* in a VPC */
+    ACL_ENTRIES_MAX = 40,    /* of an ACL, for each direction and family, the `*` row too */
+    RESERVATIONS_MAX = 50,   /* of a subnet; AWS names no limit */
+    ROUTE_TABLES_MAX = 200,  /* in a VPC */
+    INTERNET_GATEWAYS_MAX = VPCS_MAX, /* in a region */
+    ROUTES_MAX = 1000,                /* in a table, beyond the local ones */
+    SECURITY_GROUPS_MAX = 2500,       /* in a region */
+    SG_RULES_MAX = 60,                /* of a group, for each direction and family */
+    ENI_GROUPS_MAX = 16,              /* of an interface */
+    ENI_RULES_MAX = 1000,             /* its groups times the rules that each may have */
+    ENIS_MAX = 5000,                  /* in a region */
+    ADDRESSES_MAX = 100,              /* elastic IPs in a region */
+    INSTANCES_MAX = 1000,             /* of one call; for an account's limit see api.h */
 };
 
 /* vpc.c */

@@ -208,9 +208,6 @@ static const struct desc associate_desc =
 /* The one interface of an instance; an instance with several must be asked for by interface. */
 static const struct network_interface *only_eni(struct call *c, const char *instance_id) {
     const struct instance *i = call_get(c, KIND_INSTANCE, instance_id);
-    const struct network_interface *eni = NULL;
-    struct cursor cur;
-    int count = 0;
 
     if (!i)
         return NULL;
@@ -226,18 +223,7 @@ static const struct network_interface *only_eni(struct call *c, const char *inst
                    i->o.id);
         return NULL;
     }
-    index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
-        eni = cur.obj;
-        count++;
-    }
-    if (count != 1) {
-        call_error(c, "InvalidInstanceID",
-                   "There are multiple interfaces attached to instance '%s'. Please specify an "
-                   "interface ID for the operation instead.",
-                   i->o.id);
-        return NULL;
-    }
-    return eni;
+    return eni_only(c, i);
 }
 
 static const struct network_interface *named_eni(struct call *c, const char *id) {

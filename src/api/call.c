@@ -91,6 +91,12 @@ static const struct field tag_specification_fields[] = {
 const struct desc tag_specification_desc =
     DESC("tag specification", struct tag_specification, tag_specification_fields);
 
+static const struct field in_vpc_fields[] = {
+    FIELD(0, FT_STR, struct in_vpc_params, vpc_id, "VpcId", .flags = FF_REQUIRED),
+    TAG_SPECIFICATIONS(struct in_vpc_params),
+};
+const struct desc in_vpc_desc = DESC("in a VPC", struct in_vpc_params, in_vpc_fields);
+
 int tags_set(struct call *c, struct list *tags, const char *key, const char *value) {
     struct tag *t = NULL;
 

@@ -102,6 +102,13 @@ int call_tags_check(struct call *c, const struct list *specifications, const enu
                     size_t n_allowed);
 int tags_set(struct call *c, struct list *tags, const char *key, const char *value);
 
+/* Parameters of the actions that create something in a VPC and need to know no more. */
+struct in_vpc_params {
+    char *vpc_id;
+    struct list tag_specifications;
+};
+extern const struct desc in_vpc_desc;
+
 /* Parameters of an action that only takes one id. */
 struct one_id {
     char *id;

@@ -2,20 +2,9 @@
 /* Egress-only internet gateways. */
 #include "api/gateway.h"
 
-struct create_params {
-    char *vpc_id;
-    struct list tag_specifications;
-};
-static const struct field create_fields[] = {
-    FIELD(0, FT_STR, struct create_params, vpc_id, "VpcId", .flags = FF_REQUIRED),
-    TAG_SPECIFICATIONS(struct create_params),
-};
-static const struct desc create_desc =
-    DESC("CreateEgressOnlyInternetGateway", struct create_params, create_fields);
-
 static int create_gateway(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_EGRESS_ONLY_GATEWAY};
-    const struct create_params *p = params;
+    const struct in_vpc_params *p = params;
     const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
     struct egress_only_gateway *g;
     struct cursor cur;
@@ -65,7 +54,7 @@ static int describe_gateways(struct call *c, const void *params) {
 }
 
 static const struct action rows[] = {
-    {"CreateEgressOnlyInternetGateway", &create_desc, create_gateway, ACT_TOKEN},
+    {"CreateEgressOnlyInternetGateway", &in_vpc_desc, create_gateway, ACT_TOKEN},
     {"DeleteEgressOnlyInternetGateway", &id_desc, delete_gateway},
     {"DescribeEgressOnlyInternetGateways", &describe_params, describe_gateways, ACT_FILTERS,
      "egressOnlyInternetGatewaySet", .page_max = 255},

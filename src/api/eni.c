@@ -26,6 +26,24 @@ int eni_check_managed(struct call *c, const struct network_interface *eni) {
     return 0;
 }
 
+const struct network_interface *eni_only(struct call *c, const struct instance *i) {
+    const struct network_interface *eni = NULL;
+    struct cursor cur;
+    size_t n = 0;
+
+    index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
+        eni = cur.obj;
+        n++;
+    }
+    if (n == 1)
+        return eni;
+    call_error(c, "InvalidInstanceID",
+               "There are %s interfaces attached to instance '%s'. Please specify an interface ID "
+               "for the operation instead.",
+               n ? "multiple" : "no", i->o.id);
+    return NULL;
+}
+
 const struct instance_type *eni_instance_type(struct call *c, const struct network_interface *eni) {
     const struct instance *i =
         eni->instance_id ? txn_get(c->txn, KIND_INSTANCE, c->scope, eni->instance_id) : NULL;

@@ -25,6 +25,9 @@ const char *eni_ip_owner(struct call *c, const char *subnet_id, const struct ip 
 /* Whether an interface may have the addresses and prefixes it has; `type` NULL: not attached. */
 int eni_check_counts(struct call *c, const struct instance_type *type,
                      const struct network_interface *eni);
+/* The one interface of an instance; one with several must be asked for by interface: NULL with the
+ * call's error set. */
+const struct network_interface *eni_only(struct call *c, const struct instance *i);
 /* The type of the instance that has the interface, or NULL. */
 const struct instance_type *eni_instance_type(struct call *c, const struct network_interface *eni);
 

@@ -15,11 +15,8 @@ static int create_internet_gateway(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_INTERNET_GATEWAY};
     const struct create_params *p = params;
     struct internet_gateway *g;
-    struct cursor cur;
-    size_t count = 0;
 
-    index_each_in(c->ix, cur, KIND_INTERNET_GATEWAY, c->scope) count++;
-    if (count >= VPCS_MAX)
+    if (index_count_in(c->ix, KIND_INTERNET_GATEWAY, c->scope) >= INTERNET_GATEWAYS_MAX)
         return call_error(c, "InternetGatewayLimitExceeded",
                           "The maximum number of internet gateways has been reached.");
     if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)

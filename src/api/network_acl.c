@@ -4,20 +4,9 @@
 
 #include "api/actions.h"
 
-struct create_params {
-    char *vpc_id;
-    struct list tag_specifications;
-};
-static const struct field create_fields[] = {
-    FIELD(0, FT_STR, struct create_params, vpc_id, "VpcId", .flags = FF_REQUIRED),
-    TAG_SPECIFICATIONS(struct create_params),
-};
-static const struct desc create_desc =
-    DESC("CreateNetworkAcl", struct create_params, create_fields);
-
 static int create_network_acl(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_NETWORK_ACL};
-    const struct create_params *p = params;
+    const struct in_vpc_params *p = params;
     const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
     struct network_acl *a;
 
@@ -120,7 +109,7 @@ static int replace_network_acl_association(struct call *c, const void *params) {
 }
 
 static const struct action rows[] = {
-    {"CreateNetworkAcl", &create_desc, create_network_acl, ACT_TOKEN},
+    {"CreateNetworkAcl", &in_vpc_desc, create_network_acl, ACT_TOKEN},
     {"DeleteNetworkAcl", &acl_id_desc, delete_network_acl},
     {"DescribeNetworkAcls", &describe_params, describe_network_acls, ACT_FILTERS, "networkAclSet"},
     {"ReplaceNetworkAclAssociation", &replace_desc, replace_network_acl_association},

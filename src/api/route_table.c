@@ -77,35 +77,22 @@ struct route_table *route_table_create(struct call *c, const struct vpc *v, bool
     return t;
 }
 
-struct create_route_table {
-    char *vpc_id;
-    struct list tag_specifications;
-};
-static const struct field create_fields[] = {
-    FIELD(0, FT_STR, struct create_route_table, vpc_id, "VpcId", .flags = FF_REQUIRED),
-    TAG_SPECIFICATIONS(struct create_route_table),
-};
-static const struct desc create_desc =
-    DESC("CreateRouteTable", struct create_route_table, create_fields);
-
 static int create_route_table(struct call *c, const void *params) {
     static const enum kind taggable[] = {KIND_ROUTE_TABLE};
-    const struct create_route_table *p = params;
+    const struct in_vpc_params *p = params;
     const struct vpc *v = call_get(c, KIND_VPC, p->vpc_id);
     struct route_table *t;
-    struct cursor cur;
-    size_t count = 0;
 
     if (!v || call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    index_each_by(c->ix, cur, KIND_ROUTE_TABLE, RTB_BY_VPC, v->o.id) count++;
-    if (count >= ROUTE_TABLES_MAX)
+    if (index_count_by(c->ix, KIND_ROUTE_TABLE, RTB_BY_VPC, v->o.id) >= ROUTE_TABLES_MAX)
         return call_error(c, "RouteTableLimitExceeded",
                           "The maximum number of route tables has been reached.");
     t = route_table_create(c, v, false, &p->tag_specifications);
     if (!t)
         return -1;
     call_object(c, "routeTable", t);
+    xml_text(&c->xml, "clientToken", c->client_token);
     return 0;
 }
 
@@ -140,8 +127,9 @@ static int describe_route_tables(struct call *c, const void *params) {
 }
 
 static const struct action rows[] = {
-    {"CreateRouteTable", &create_desc, create_route_table, ACT_TOKEN},
+    {"CreateRouteTable", &in_vpc_desc, create_route_table, ACT_TOKEN},
     {"DeleteRouteTable", &table_id_desc, delete_route_table},
-    {"DescribeRouteTables", &describe_params, describe_route_tables, ACT_FILTERS, "routeTableSet"},
+    {"DescribeRouteTables", &describe_params, describe_route_tables, ACT_FILTERS, "routeTableSet",
+     .page_max = 100},
 };
 ACTIONS(route_table_actions, rows);

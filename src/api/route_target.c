@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "api/eni.h"
 #include "api/gateway.h"
 #include "api/route.h"
 
@@ -64,29 +65,14 @@ static const char *find_interface(struct call *c, const struct route_table *t, c
                    "The interface %s belongs to a gateway. Name the gateway as the target.", id);
         return NULL;
     }
-    return id;
+    return eni->o.id;
 }
 
 static const char *find_instance(struct call *c, const struct route_table *t, const char *id) {
     const struct instance *i = call_get(c, KIND_INSTANCE, id);
-    const struct network_interface *eni = NULL;
-    struct cursor cur;
-    size_t n = 0;
+    const struct network_interface *eni = i ? eni_only(c, i) : NULL;
 
-    if (!i)
-        return NULL;
-    index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
-        eni = cur.obj;
-        n++;
-    }
-    if (n != 1) {
-        call_error(c, "InvalidInstanceID",
-                   "There are %zu interfaces attached to instance '%s'. Please specify an "
-                   "interface ID for the operation instead.",
-                   n, i->o.id);
-        return NULL;
-    }
-    return find_interface(c, t, eni->o.id) ? eni->o.id : NULL;
+    return eni ? find_interface(c, t, eni->o.id) : NULL;
 }
 
 static const char *find_nat(struct call *c, const struct route_table *t, const char *id) {

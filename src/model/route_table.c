@@ -323,7 +323,7 @@ static bool get_association_table(const struct look *look, const void *obj, stru
 static const struct field route_table_fields[] = {
     {.type = FT_GET, .wire = "routeTableId", .filter = "route-table-id", .get = get_id},
     FIELD(RTB_BY_VPC, FT_STR, struct route_table, vpc_id, "vpcId", .filter = "vpc-id",
-          .flags = FF_INDEXED),
+          .flags = FF_INDEXED | FF_COUNTED),
     {.type = FT_GET, .wire = "ownerId", .filter = "owner-id", .get = get_owner_id},
     FIELD(2, FT_LIST, struct route_table, routes, NULL, .filter = "route", .sub = &route_desc),
     FIELD(3, FT_LIST, struct route_table, associations, NULL, .filter = "association",

@@ -11,7 +11,7 @@ import botocore.session
 
 # Elements of EC2's that are newer than Debian's botocore.
 NEWER = {
-    "securityGroupArn", "securityGroupRuleArn",
+    "clientToken", "securityGroupArn", "securityGroupRuleArn",
     "ipSource", "ipv6AddressAttribute",  # of an IPv6 block
     "associationId", "isPrimary", "failureMessage", "status",  # of a NAT gateway's address
     "groupId",  # DeleteSecurityGroup answers with it
