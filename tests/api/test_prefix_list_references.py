@@ -3,7 +3,7 @@
 "Reference prefix lists in your AWS resources")."""
 import pytest
 
-from conftest import error, error_code, filters, make_group
+from conftest import error, error_code, filters, make_gateway, make_group, make_table
 from test_prefix_lists import add, entries, make_list, show
 
 
@@ -131,3 +131,32 @@ def test_list_in_use_is_not_deleted(ec2, group):
     ec2.delete_security_group(GroupId=group)
     ec2.delete_managed_prefix_list(PrefixListId=pl)
     assert error(ec2.describe_managed_prefix_lists, PrefixListIds=[pl])[0] == "InvalidPrefixListID.NotFound"
+
+
+def test_route_tables_refer_too(ec2, vpc, group):
+    """A list counts its maximum size in a table, which holds 1,000 routes beyond its local ones."""
+    table, gateway = make_table(ec2, vpc), make_gateway(ec2, vpc)
+    large, small, third = (make_list(ec2, f"10{i}.0.0.0/8", size=s) for i, s in enumerate((900, 100, 1)))
+
+    def route(pl):
+        return {"RouteTableId": table, "DestinationPrefixListId": pl, "GatewayId": gateway}
+
+    for pl in (large, small):
+        ec2.create_route(**route(pl))
+    assert error_code(ec2.create_route, **route(third)) == "RouteLimitExceeded"
+    ec2.modify_managed_prefix_list(PrefixListId=small, MaxEntries=101)
+    shown = show(ec2, small)
+    assert shown["State"] == "modify-failed" and shown["StateMessage"].endswith(table)
+    ec2.modify_managed_prefix_list(PrefixListId=small, MaxEntries=10)
+    allow(ec2, group, rule(small))
+    assert associations(ec2, small) == [table, group]
+    # Now both have a say.
+    ec2.modify_managed_prefix_list(PrefixListId=small, MaxEntries=70)
+    assert show(ec2, small)["StateMessage"].endswith(group)
+    ec2.create_route(**route(third))
+    for pl in (large, small, third):
+        ec2.delete_managed_prefix_list(PrefixListId=pl)
+        assert show(ec2, pl)["State"] == "delete-failed"
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_managed_prefix_list(PrefixListId=large)
+    assert error(ec2.describe_managed_prefix_lists, PrefixListIds=[large])[0] == "InvalidPrefixListID.NotFound"
