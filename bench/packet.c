@@ -242,11 +242,12 @@ static void write_raw(const char *path) {
 
 /*
  *   VPC 1  subnet 1  10.0.1.0/24  a (10.0.1.4, public .10), b (10.0.1.5)
- *          subnet 2  10.0.2.0/24  c (10.0.2.4)
+ *          subnet 2  10.0.2.0/24  c (10.0.2.4), NAT gateway 1 (10.0.2.50 = 203.0.113.50)
+ *          subnet 3  10.0.3.0/24  d (10.0.3.4), routed to that gateway
  *   one more subnet with an interface for each number of rules and of routes
  *   one more VPC for each number of interfaces
  */
-static struct world_eni a, b, c;
+static struct world_eni a, b, c, d;
 static uint32_t next_eni = 1, next_subnet = 1;
 
 static const struct world_rule all[] = {
@@ -310,9 +311,14 @@ static void base(void) {
     world_subnet(&w, next_subnet++, 1, "10.0.2.0/24", NULL, 100);
     world_route(&w, 100, "10.0.0.0/16", ROUTE_LOCAL, 0);
     world_route(&w, 100, "0.0.0.0/0", ROUTE_IGW, 1);
+    world_subnet(&w, next_subnet++, 1, "10.0.3.0/24", NULL, 101);
+    world_route(&w, 101, "10.0.0.0/16", ROUTE_LOCAL, 0);
+    world_route(&w, 101, "0.0.0.0/0", ROUTE_NAT, 1);
+    world_nat(&w, 1, 1, 2, 0, "10.0.2.50", "203.0.113.50");
     a = interface(1, 1, "10.0.1.4", "203.0.113.10");
     b = interface(1, 1, "10.0.1.5", NULL);
     c = interface(1, 2, "10.0.2.4", NULL);
+    d = interface(1, 3, "10.0.3.4", NULL);
 }
 
 static void paths(void) {
@@ -321,11 +327,13 @@ static void paths(void) {
     packets("", &a, "10.0.1.4", "10.0.1.5", NULL, "to the same subnet");
     packets("", &a, "10.0.1.4", "10.0.2.4", NULL, "to another subnet");
     packets("", &a, "10.0.1.4", "203.0.113.1", NULL, "out by the internet gateway, 1:1");
+    packets("", &d, "10.0.3.4", "203.0.113.1", NULL, "out through the NAT gateway");
     measure_group(first);
     first = begin("first packet");
     packets("", &a, "10.0.1.4", "10.0.1.5", next_flow, "to the same subnet");
     packets("", &a, "10.0.1.4", "10.0.2.4", next_flow, "to another subnet");
     packets("", &a, "10.0.1.4", "203.0.113.1", next_flow, "out by the internet gateway, 1:1");
+    packets("", &d, "10.0.3.4", "203.0.113.1", next_flow, "out through the NAT gateway");
     measure_group(first);
     forget();
 }
@@ -349,6 +357,10 @@ static void rules_of(const struct world_eni *e, uint32_t n) {
     world_rules(&w, e, r, 2 * n);
     free(r);
     free(cidrs);
+}
+
+static bool is_wanted(const char *what) {
+    return !only || strncmp(what, only, strlen(what)) == 0;
 }
 
 static void rules(void) {
@@ -540,10 +552,14 @@ int main(int argc, char **argv) {
     printf("%-22s %-44s %9s %8s %8s\n", "", "", "ns", "spread", "x empty");
     base();
     paths();
-    rules();
-    routes();
-    interfaces();
-    flows();
+    if (is_wanted("rules"))
+        rules();
+    if (is_wanted("routes"))
+        routes();
+    if (is_wanted("interfaces"))
+        interfaces();
+    if (is_wanted("flows"))
+        flows();
     if (raw)
         write_raw(raw);
     world_close(&w);

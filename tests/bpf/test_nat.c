@@ -27,34 +27,13 @@
 #define PRIVATE "10.0.2.60"
 #define LIMIT 55000 /* AWS: simultaneous connections to each unique destination */
 
-static struct abi_addr addr(const char *s) {
-    struct ip ip;
-
-    assert_int_equal(ip_parse(s, &ip), 0);
-    return world_abi(&ip);
-}
-
 static void put(enum dataplane_map map, const void *key, const void *value) {
     assert_int_equal(dataplane_put(w.dp, map, key, value), 0);
 }
 
 static void source(uint32_t nat, uint32_t index, const char *private_addr,
                    const char *public_addr) {
-    struct nat_key key = {nat};
-    struct nat_value v = {.vpc = 1, .subnet = 2, .sources = index + 1};
-    struct nat_source_key source_key = {nat, index};
-    struct nat_source_value s = {.private_addr = addr(private_addr)};
-    struct addr_key inside = {.vpc = 1, .family = 4, .addr = addr(private_addr)};
-    struct addr_key outside = {.vpc = 0, .family = 4};
-    struct nat_addr_value at = {nat, index};
-
-    if (public_addr) {
-        s.public_addr = outside.addr = addr(public_addr);
-        put(DATAPLANE_NAT_ADDRS, &outside, &at);
-    }
-    put(DATAPLANE_NAT_ADDRS, &inside, &at);
-    put(DATAPLANE_NAT_SOURCES, &source_key, &s);
-    put(DATAPLANE_NATS, &key, &v);
+    world_nat(&w, nat, 1, 2, index, private_addr, public_addr);
 }
 
 static int setup(void **state) {

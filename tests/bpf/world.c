@@ -231,6 +231,28 @@ void world_addr(struct world *w, const struct world_eni *e, const char *addr,
     must(dataplane_put(w->dp, DATAPLANE_ADDRS, &key, &v));
 }
 
+void world_nat(struct world *w, uint32_t nat, uint32_t vpc, uint32_t subnet, uint32_t index,
+               const char *private_addr, const char *public_addr) {
+    struct ip inner = address(private_addr);
+    struct nat_key key = {nat};
+    struct nat_value v = {.vpc = vpc, .subnet = subnet, .sources = index + 1};
+    struct nat_source_key source_key = {nat, index};
+    struct nat_source_value source = {.private_addr = world_abi(&inner)};
+    struct addr_key inside = {.vpc = vpc, .family = inner.family, .addr = source.private_addr};
+    struct addr_key outside = {.vpc = 0, .family = inner.family};
+    struct nat_addr_value at = {nat, index};
+
+    if (public_addr) {
+        struct ip outer = address(public_addr);
+
+        source.public_addr = outside.addr = world_abi(&outer);
+        must(dataplane_put(w->dp, DATAPLANE_NAT_ADDRS, &outside, &at));
+    }
+    must(dataplane_put(w->dp, DATAPLANE_NAT_ADDRS, &inside, &at));
+    must(dataplane_put(w->dp, DATAPLANE_NAT_SOURCES, &source_key, &source));
+    must(dataplane_put(w->dp, DATAPLANE_NATS, &key, &v));
+}
+
 /* --- Rules, the naive way ----------------------------------------------------------------- */
 
 static void set_bit(struct rule_bits *bits, size_t i) {

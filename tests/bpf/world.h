@@ -67,6 +67,11 @@ void world_rules(struct world *w, const struct world_eni *e, const struct world_
 struct eni_value world_eni_get(struct world *w, const struct world_eni *e);
 void world_eni_put(struct world *w, const struct world_eni *e, const struct eni_value *v);
 
+/* The source address `index` of a NAT gateway, which has as many as the highest; public_addr NULL:
+ * of private connectivity. */
+void world_nat(struct world *w, uint32_t nat, uint32_t vpc, uint32_t subnet, uint32_t index,
+               const char *private_addr, const char *public_addr);
+
 struct abi_addr world_abi(const struct ip *ip);
 
 /* --- Running packets ---------------------------------------------------------------------- */
