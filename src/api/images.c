@@ -88,31 +88,35 @@ SAME(type, "machine")
 SAME(platform, "Linux/UNIX")
 SAME(usage, "RunInstances")
 SAME(root_type, "ebs")
-SAME(root_name, "/dev/xvda")
+SAME(root_name, IMAGE_ROOT_DEVICE)
 SAME(virtualization, "hvm")
 SAME(hypervisor, "xen")
 SAME(yes, "true")
 SAME(no, "false")
-SAME(volume_size, "8")
-SAME(volume_type, "gp3")
 
-static const struct field ebs_fields[] = {
-    {.type = FT_GET, .wire = "deleteOnTermination", .get = row_yes},
-    {.type = FT_GET, .wire = "volumeSize", .get = row_volume_size},
-    {.type = FT_GET, .wire = "volumeType", .get = row_volume_type},
-    {.type = FT_GET, .wire = "encrypted", .get = row_no},
-};
-static const struct desc ebs_desc = DESC("block device", struct image_row, ebs_fields);
+static bool row_volume_size(const struct look *look, const void *obj, struct buf *out) {
+    buf_addf(out, "%d", IMAGE_ROOT_SIZE);
+    return true;
+}
 
-static void emit_devices(struct xml *x, const struct look *look, const void *obj) {
+SAME(volume_type, IMAGE_ROOT_TYPE)
+
+void image_emit_devices(struct xml *x) {
     xml_open(x, "blockDeviceMapping");
     xml_open(x, "item");
-    xml_text(x, "deviceName", "/dev/xvda");
+    xml_text(x, "deviceName", IMAGE_ROOT_DEVICE);
     xml_open(x, "ebs");
-    xml_fields(x, &ebs_desc, look, obj);
+    xml_bool(x, "deleteOnTermination", true);
+    xml_textf(x, "volumeSize", "%d", IMAGE_ROOT_SIZE);
+    xml_text(x, "volumeType", IMAGE_ROOT_TYPE);
+    xml_bool(x, "encrypted", false);
     xml_close(x, "ebs");
     xml_close(x, "item");
     xml_close(x, "blockDeviceMapping");
+}
+
+static void emit_devices(struct xml *x, const struct look *look, const void *obj) {
+    image_emit_devices(x);
 }
 
 #define ROW(wire_, filter_, get_)                                                                  \

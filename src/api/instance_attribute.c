@@ -65,7 +65,7 @@ static int describe_instance_attribute(struct call *c, const void *params) {
     else if (strcmp(a, "disableApiTermination") == 0)
         show_bool(c, a, i->disable_api_termination);
     else if (strcmp(a, "disableApiStop") == 0)
-        show_bool(c, a, false);
+        show_bool(c, a, i->disable_api_stop);
     else if (strcmp(a, "instanceInitiatedShutdownBehavior") == 0)
         show_value(c, a, i->shutdown_behavior);
     else if (strcmp(a, "rootDeviceName") == 0)
@@ -244,8 +244,6 @@ static int modify_instance_attribute(struct call *c, const void *params) {
                                 : "No attributes specified.");
     if (m.groups.n || m.source_dest_check)
         return modify_interface(c, &m, have) < 0 ? -1 : call_return_true(c);
-    if (m.disable_api_stop == TRI_TRUE)
-        return call_error(c, "UnsupportedOperation", "Stop protection is not offered.");
     if (m.shutdown_behavior && strcmp(m.shutdown_behavior, "stop") != 0 &&
         strcmp(m.shutdown_behavior, "terminate") != 0)
         return call_error(c, "InvalidParameterValue",
@@ -259,6 +257,8 @@ static int modify_instance_attribute(struct call *c, const void *params) {
         return -1;
     if (m.disable_api_termination)
         i->disable_api_termination = m.disable_api_termination == TRI_TRUE;
+    if (m.disable_api_stop)
+        i->disable_api_stop = m.disable_api_stop == TRI_TRUE;
     if (m.ebs_optimized)
         i->ebs_optimized = m.ebs_optimized == TRI_TRUE;
     if (m.shutdown_behavior)
@@ -267,8 +267,40 @@ static int modify_instance_attribute(struct call *c, const void *params) {
     return call_return_true(c);
 }
 
+struct reset_attribute {
+    char *id, *attribute;
+};
+static const struct field reset_fields[] = {
+    FIELD(0, FT_STR, struct reset_attribute, id, "InstanceId", .flags = FF_REQUIRED),
+    FIELD(0, FT_STR, struct reset_attribute, attribute, "Attribute", .flags = FF_REQUIRED),
+};
+static const struct desc reset_desc =
+    DESC("ResetInstanceAttribute", struct reset_attribute, reset_fields);
+
+/* There is no kernel and no RAM disk to go back to. */
+static int reset_instance_attribute(struct call *c, const void *params) {
+    const struct reset_attribute *p = params;
+    const struct modify_instance check = {.source_dest_check = TRI_TRUE};
+    const struct instance *i = call_get(c, KIND_INSTANCE, p->id);
+
+    if (!i)
+        return -1;
+    if (strcmp(p->attribute, "sourceDestCheck") == 0)
+        return modify_interface(c, &check, i) < 0 ? -1 : call_return_true(c);
+    if (strcmp(p->attribute, "kernel") != 0 && strcmp(p->attribute, "ramdisk") != 0)
+        return call_error(c, "InvalidParameterValue",
+                          "Value (%.64s) for parameter attribute is invalid. Only kernel, ramdisk "
+                          "and sourceDestCheck can be reset.",
+                          p->attribute);
+    if (i->state != INSTANCE_STOPPED)
+        return call_error(c, "IncorrectInstanceState",
+                          "The instance '%s' is not in the 'stopped' state.", i->o.id);
+    return call_return_true(c);
+}
+
 static const struct action rows[] = {
     {"DescribeInstanceAttribute", &describe_attribute_desc, describe_instance_attribute},
     {"ModifyInstanceAttribute", &modify_desc, modify_instance_attribute},
+    {"ResetInstanceAttribute", &reset_desc, reset_instance_attribute},
 };
 ACTIONS(instance_attribute_actions, rows);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/instance_ops.h"
+#include "api/instance_options.h"
 
 static struct instance *make_instance(struct call *c, const struct launch *l,
                                       const struct subnet *s, int64_t index) {
@@ -30,6 +30,13 @@ static struct instance *make_instance(struct call *c, const struct launch *l,
     i->monitoring = l->monitoring;
     i->ebs_optimized = l->ebs_optimized;
     i->disable_api_termination = l->disable_api_termination;
+    i->disable_api_stop = l->disable_api_stop;
+    i->metadata = l->metadata;
+    obj_set(&i->o, &i->names.hostname_type, s->hostname_type);
+    i->names.a = s->resource_name_dns_a;
+    i->names.aaaa = s->resource_name_dns_aaaa;
+    if (name_options_set(c, l->names, &i->o, &i->names) < 0)
+        return NULL;
     if (l->user_data.len) {
         i->user_data.data = malloc(l->user_data.len);
         if (!i->user_data.data) {

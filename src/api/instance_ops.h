@@ -8,6 +8,9 @@
 #define USER_DATA_MAX 16384 /* bytes, before base64 (EC2 user guide, "user data") */
 
 /* images.c */
+#define IMAGE_ROOT_DEVICE "/dev/xvda"
+#define IMAGE_ROOT_SIZE 8 /* GiB */
+#define IMAGE_ROOT_TYPE "gp3"
 struct image {
     const char *name;
     const char *ids[2]; /* by name, and in the form that tools expect */
@@ -23,6 +26,9 @@ const struct image *image_find(struct call *c, const char *id);
 /* key_pair.c: the caller's key pair of this name, or NULL (no error is set). */
 const struct key_pair *key_pair_find(struct call *c, const char *name);
 
+/* <blockDeviceMapping> of every image. */
+void image_emit_devices(struct xml *x);
+
 /* instance_launch.c: what one RunInstances call makes, its parameters judged */
 struct launch_interface {
     const struct network_interface *existing; /* or NULL: a new one by `wish` */
@@ -32,6 +38,7 @@ struct launch_interface {
     bool public_ip; /* the primary address gets a public one */
 };
 #define LAUNCH_INTERFACES_MAX 64 /* above what any type has */
+struct name_param;
 struct launch {
     const struct image *image;
     const char *image_id; /* the one of its ids that the caller used */
@@ -40,7 +47,9 @@ struct launch {
     struct blob user_data; /* whoever filled it frees it */
     const char *shutdown_behavior;
     const char *key_name; /* or NULL */
-    bool monitoring, ebs_optimized, disable_api_termination;
+    bool monitoring, ebs_optimized, disable_api_termination, disable_api_stop;
+    struct metadata_options metadata;
+    const struct name_param *names; /* what differs from the subnet's */
     const struct list *tag_specifications;
     struct launch_interface interfaces[LAUNCH_INTERFACES_MAX]; /* the primary first */
     size_t n_interfaces;

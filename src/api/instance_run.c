@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/instance_ops.h"
+#include "api/instance_options.h"
+#include "api/launch_limits.h"
 #include "base/text.h"
 
 /* What one call may write and answer: both go into one transaction of the store (store/store.h). */
@@ -63,6 +64,10 @@ struct run_instances {
     uint8_t monitoring, ebs_optimized, disable_api_termination, disable_api_stop;
     char *shutdown_behavior;
     char *cpu_credits;
+    struct metadata_param metadata;
+    struct name_param names;
+    struct launch_refusals refused;
+    struct list devices;
     struct list tag_specifications;
 };
 static const struct field run_instances_fields[] = {
@@ -93,6 +98,16 @@ static const struct field run_instances_fields[] = {
     FIELD(0, FT_TRI, struct run_instances, disable_api_stop, "DisableApiStop"),
     FIELD(0, FT_STR, struct run_instances, shutdown_behavior, "InstanceInitiatedShutdownBehavior"),
     FIELD(0, FT_STR, struct run_instances, cpu_credits, "CreditSpecification.CpuCredits"),
+    METADATA_PARAMS(struct run_instances, metadata., "MetadataOptions."),
+    FIELD(0, FT_STR, struct run_instances, names.hostname_type,
+          "PrivateDnsNameOptions.HostnameType"),
+    FIELD(0, FT_TRI, struct run_instances, names.a,
+          "PrivateDnsNameOptions.EnableResourceNameDnsARecord"),
+    FIELD(0, FT_TRI, struct run_instances, names.aaaa,
+          "PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord"),
+    LAUNCH_REFUSALS(struct run_instances, refused.),
+    FIELD(0, FT_LIST, struct run_instances, devices, "BlockDeviceMapping",
+          .sub = &block_device_param_desc),
     TAG_SPECIFICATIONS(struct run_instances),
 };
 static const struct desc run_instances_desc =
@@ -137,8 +152,6 @@ static int check_words(struct call *c, const struct run_instances *p) {
                           "Value (%.64s) for parameter instanceInitiatedShutdownBehavior is "
                           "invalid. It must be stop or terminate.",
                           p->shutdown_behavior);
-    if (p->disable_api_stop == TRI_TRUE)
-        return call_error(c, "UnsupportedOperation", "Stop protection is not offered.");
     if (p->min > p->max)
         return call_error(c, "InvalidParameterValue",
                           "The minimum number of instances (%lld) is above the maximum (%lld).",
@@ -358,12 +371,16 @@ static int judge(struct call *c, const struct run_instances *p, struct launch *l
     if (!l->type)
         return call_error(c, "InvalidParameterValue", "Invalid value '%.64s' for InstanceType.",
                           type);
-    if (check_words(c, p) < 0 || check_tags(c, &p->tag_specifications) < 0)
+    if (check_words(c, p) < 0 || launch_check_refusals(c, &p->refused) < 0 ||
+        launch_check_devices(c, &p->devices) < 0 || check_tags(c, &p->tag_specifications) < 0)
         return -1;
     l->shutdown_behavior = p->shutdown_behavior ? p->shutdown_behavior : "stop";
     l->key_name = p->key_name;
     l->monitoring = p->monitoring == TRI_TRUE;
     l->ebs_optimized = p->ebs_optimized == TRI_TRUE;
+    l->disable_api_stop = p->disable_api_stop == TRI_TRUE;
+    l->metadata = metadata_for_launch(c, &p->metadata);
+    l->names = &p->names;
     l->disable_api_termination = p->disable_api_termination == TRI_TRUE;
     l->tag_specifications = &p->tag_specifications;
     obj_make_id("r-", l->reservation_id);

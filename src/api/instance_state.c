@@ -159,7 +159,7 @@ int instance_settle_on_paper(struct call *c, const char *id) {
 
 struct instance_ids {
     struct list ids;
-    uint8_t force, hibernate;
+    uint8_t force, hibernate, skip_shutdown;
     char *additional_info;
 };
 static const struct field instance_ids_fields[] = {
@@ -168,10 +168,17 @@ static const struct field instance_ids_fields[] = {
 static const struct desc instance_ids_desc =
     DESC("InstanceId", struct instance_ids, instance_ids_fields);
 
+static const struct field start_fields[] = {
+    FIELD(0, FT_STRS, struct instance_ids, ids, "InstanceId", .flags = FF_REQUIRED),
+    FIELD(0, FT_STR, struct instance_ids, additional_info, "AdditionalInfo"), /* reserved */
+};
+static const struct desc start_desc = DESC("StartInstances", struct instance_ids, start_fields);
+
 static const struct field stop_fields[] = {
     FIELD(0, FT_STRS, struct instance_ids, ids, "InstanceId", .flags = FF_REQUIRED),
     FIELD(0, FT_TRI, struct instance_ids, force, "Force"),
     FIELD(0, FT_TRI, struct instance_ids, hibernate, "Hibernate"),
+    FIELD(0, FT_TRI, struct instance_ids, skip_shutdown, "SkipOsShutdown"),
 };
 static const struct desc stop_desc = DESC("StopInstances", struct instance_ids, stop_fields);
 
@@ -227,6 +234,11 @@ static int begin_termination(struct call *c, struct instance *i) {
 static int begin_stop(struct call *c, struct instance *i) {
     if (i->state == INSTANCE_STOPPED || i->state == INSTANCE_STOPPING)
         return 0;
+    if (i->disable_api_stop)
+        return call_error(c, "OperationNotPermitted",
+                          "The instance '%s' may not be stopped. Modify its 'disableApiStop' "
+                          "instance attribute and try again.",
+                          i->o.id);
     if (i->state != INSTANCE_RUNNING)
         return call_error(c, "IncorrectInstanceState",
                           "This instance '%s' is not in a state from which it can be stopped.",
@@ -265,6 +277,9 @@ static int stop_instances(struct call *c, const void *params) {
     if (p->hibernate == TRI_TRUE)
         return call_error(c, "UnsupportedHibernationConfiguration",
                           "Instances cannot be hibernated.");
+    if (p->skip_shutdown == TRI_TRUE)
+        return call_error(c, "UnsupportedOperation",
+                          "Instances are always asked to shut down before they are stopped.");
     return change(c, &p->ids, begin_stop);
 }
 
@@ -292,7 +307,7 @@ static int reboot_instances(struct call *c, const void *params) {
 
 static const struct action rows[] = {
     {"RebootInstances", &instance_ids_desc, reboot_instances},
-    {"StartInstances", &instance_ids_desc, start_instances},
+    {"StartInstances", &start_desc, start_instances},
     {"StopInstances", &stop_desc, stop_instances},
     {"TerminateInstances", &instance_ids_desc, terminate_instances},
 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "model/regions.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
 #include "model/xml.h"
@@ -76,10 +77,20 @@ static bool get_public_ip(const struct look *look, const void *obj, struct buf *
     return true;
 }
 
+/* "ip-10-0-1-5.ec2.internal", or by the instance's id (EC2 user guide, "EC2 instance naming"). */
 static bool get_private_dns(const struct look *look, const void *obj, struct buf *out) {
+    const struct instance *i = obj;
     const struct eni_address *a = primary_address(look, obj);
+    const char *region = region_name(i->o.scope.region);
     char text[96];
 
+    if (a && i->names.hostname_type && strcmp(i->names.hostname_type, "resource-name") == 0) {
+        if (strcmp(region, "us-east-1") == 0)
+            buf_addf(out, "%s.ec2.internal", i->o.id);
+        else
+            buf_addf(out, "%s.%s.compute.internal", i->o.id, region);
+        return true;
+    }
     buf_adds(out, a ? private_dns_name(((const struct obj *)obj)->scope.region, &a->ip, text) : "");
     return true;
 }
@@ -173,14 +184,61 @@ static void emit_fixed(struct xml *x, const struct look *look, const void *obj) 
     xml_text(x, "virtualizationType", "hvm");
     xml_text(x, "hypervisor", "xen");
     xml_text(x, "platformDetails", "Linux/UNIX");
-    xml_open(x, "metadataOptions");
-    xml_text(x, "state", "applied");
-    xml_text(x, "httpTokens", "optional");
-    xml_text(x, "httpPutResponseHopLimit", "1");
-    xml_text(x, "httpEndpoint", "disabled");
-    xml_text(x, "httpProtocolIpv6", "disabled");
-    xml_text(x, "instanceMetadataTags", "disabled");
-    xml_close(x, "metadataOptions");
+    xml_text(x, "usageOperation", "RunInstances");
+    xml_bool(x, "enaSupport", true);
+    xml_open(x, "enclaveOptions");
+    xml_bool(x, "enabled", false);
+    xml_close(x, "enclaveOptions");
+    xml_open(x, "hibernationOptions");
+    xml_bool(x, "configured", false);
+    xml_close(x, "hibernationOptions");
+    xml_open(x, "maintenanceOptions");
+    xml_text(x, "autoRecovery", "default");
+    xml_close(x, "maintenanceOptions");
+    xml_open(x, "capacityReservationSpecification");
+    xml_text(x, "capacityReservationPreference", "open");
+    xml_close(x, "capacityReservationSpecification");
+}
+
+void instance_emit_metadata(struct xml *x, const struct instance *i, const char *element,
+                            const char *state) {
+    struct metadata_options m = metadata_options_or(&i->metadata, &metadata_options_default);
+
+    xml_open(x, element);
+    xml_text(x, "state", state);
+    xml_text(x, "httpTokens", metadata_tokens_names[m.tokens]);
+    xml_textf(x, "httpPutResponseHopLimit", "%lld", (long long)m.hop_limit);
+    xml_text(x, "httpEndpoint", on_off_names[m.endpoint]);
+    xml_text(x, "httpProtocolIpv6", on_off_names[m.ipv6]);
+    xml_text(x, "instanceMetadataTags", on_off_names[m.tags]);
+    xml_close(x, element);
+}
+
+static void emit_options(struct xml *x, const struct look *look, const void *obj) {
+    const struct instance *i = obj;
+
+    instance_emit_metadata(x, i, "metadataOptions", "applied");
+    xml_open(x, "privateDnsNameOptions");
+    xml_text(x, "hostnameType", i->names.hostname_type ? i->names.hostname_type : "ip-name");
+    xml_bool(x, "enableResourceNameDnsARecord", i->names.a);
+    xml_bool(x, "enableResourceNameDnsAAAARecord", i->names.aaaa);
+    xml_close(x, "privateDnsNameOptions");
+}
+
+static bool get_zone_id(const struct look *look, const void *obj, struct buf *out) {
+    const struct instance *i = obj;
+    int zone = i->zone ? zone_by_name(i->o.scope.region, i->zone) : -1;
+    char text[32];
+
+    if (zone < 0)
+        return false;
+    buf_adds(out, zone_id(i->o.scope.region, (unsigned)zone, text));
+    return true;
+}
+
+/* What no instance here has: filters by it are known, and match none. */
+static bool get_none(const struct look *look, const void *obj, struct buf *out) {
+    return false;
 }
 
 static bool get_groups(const struct look *look, const void *obj, struct buf *out) {
@@ -240,6 +298,12 @@ SAME(virtualization, "hvm")
 SAME(root_device_type, "ebs")
 SAME(root_device_name, "/dev/xvda")
 SAME(platform, "Linux/UNIX")
+SAME(usage, "RunInstances")
+SAME(no, "false")
+SAME(yes, "true")
+SAME(default_word, "default")
+SAME(open_word, "open")
+SAME(enabled, "enabled")
 
 #define I struct instance
 static const struct field instance_fields[] = {
@@ -255,6 +319,7 @@ static const struct field instance_fields[] = {
     FIELD(INSTANCE_BY_SUBNET, FT_STR, I, subnet_id, "subnetId", .filter = "subnet-id",
           .flags = FF_INDEXED),
     FIELD(7, FT_STR, I, zone, NULL, .filter = "availability-zone"),
+    {.type = FT_GET, .filter = "availability-zone-id", .get = get_zone_id},
     FIELD(8, FT_STR, I, key_name, "keyName", .filter = "key-name"),
     FIELD(INSTANCE_BY_RESERVATION, FT_STR, I, reservation_id, NULL, .filter = "reservation-id",
           .flags = FF_INDEXED),
@@ -270,12 +335,20 @@ static const struct field instance_fields[] = {
      .wire = "sourceDestCheck",
      .filter = "source-dest-check",
      .get = get_source_dest_check},
-    FIELD(18, FT_BOOL, I, ebs_optimized, "ebsOptimized"),
+    FIELD(18, FT_BOOL, I, ebs_optimized, "ebsOptimized", .filter = "ebs-optimized"),
     FIELD(19, FT_BOOL, I, disable_api_termination, NULL),
     FIELD(20, FT_BOOL, I, monitoring, NULL),
     FIELD(21, FT_TIME, I, terminated, NULL),
     FIELD(22, FT_STR, I, host, NULL),
     FIELD(24, FT_STR, I, shutdown_behavior, NULL),
+    FIELD(26, FT_BOOL, I, disable_api_stop, NULL),
+    METADATA_STORED(27, I, metadata), /* 27 to 31 */
+    FIELD(32, FT_STR, I, names.hostname_type, NULL,
+          .filter = "private-dns-name-options.hostname-type"),
+    FIELD(33, FT_BOOL, I, names.a, NULL,
+          .filter = "private-dns-name-options.enable-resource-name-dns-a-record"),
+    FIELD(34, FT_BOOL, I, names.aaaa, NULL,
+          .filter = "private-dns-name-options.enable-resource-name-dns-aaaa-record"),
     FIELD(25, FT_INT, I, boots, NULL),
     {.type = FT_GET, .filter = "monitoring-state", .get = get_monitoring},
     {.type = FT_GET, .filter = "architecture", .get = get_architecture},
@@ -285,6 +358,32 @@ static const struct field instance_fields[] = {
     {.type = FT_GET, .filter = "root-device-type", .get = get_root_device_type},
     {.type = FT_GET, .filter = "root-device-name", .get = get_root_device_name},
     {.type = FT_GET, .filter = "platform-details", .get = get_platform},
+    {.type = FT_GET, .filter = "usage-operation", .get = get_usage},
+    {.type = FT_GET, .filter = "ena-support", .get = get_yes},
+    {.type = FT_GET,
+     .filter = "enclave-options.enabled|hibernation-options.configured|operator.managed",
+     .get = get_no},
+    {.type = FT_GET,
+     .filter = "maintenance-options.auto-recovery|network-performance-options.bandwidth-weighting",
+     .get = get_default_word},
+    {.type = FT_GET,
+     .filter = "capacity-reservation-specification.capacity-reservation-preference",
+     .get = get_open_word},
+    {.type = FT_GET, .filter = "metadata-options.http-protocol-ipv4", .get = get_enabled},
+    {.type = FT_GET,
+     .filter = "affinity|block-device-mapping.attach-time|"
+               "block-device-mapping.delete-on-termination|block-device-mapping.device-name|"
+               "block-device-mapping.status|block-device-mapping.volume-id|boot-mode|"
+               "capacity-reservation-id|capacity-reservation-specification."
+               "capacity-reservation-target.capacity-reservation-id|"
+               "capacity-reservation-specification.capacity-reservation-target."
+               "capacity-reservation-resource-group-arn|current-instance-boot-mode|host-id|"
+               "iam-instance-profile.arn|iam-instance-profile.id|iam-instance-profile.name|"
+               "instance-lifecycle|kernel-id|operator.principal|outpost-arn|"
+               "placement-group-name|placement-partition-number|platform|product-code|"
+               "product-code.type|ramdisk-id|requester-id|spot-instance-request-id|tpm-support|"
+               "usage-operation-update-time",
+     .get = get_none},
     {.type = FT_GET,
      .wire = "privateDnsName",
      .filter = "private-dns-name",
@@ -302,6 +401,7 @@ static const struct field instance_fields[] = {
     {.type = FT_EMIT, .wire = "placement", .emit = emit_placement},
     {.type = FT_EMIT, .wire = "networkInterfaceSet", .emit = emit_interfaces},
     {.type = FT_EMIT, .wire = "architecture", .emit = emit_fixed},
+    {.type = FT_EMIT, .wire = "metadataOptions", .emit = emit_options},
     FIELD(23, FT_LIST, I, tags, "tagSet", .filter = "", .sub = &tag_desc),
 };
 const struct desc instance_desc = DESC_STORED("instance", I, instance_fields);

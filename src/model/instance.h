@@ -3,6 +3,7 @@
 #define VPCD_MODEL_INSTANCE_H
 
 #include "model/index.h"
+#include "model/instance_options.h"
 #include "model/network_interface.h"
 
 enum instance_state { /* and EC2's code of each: instance_state_code() */
@@ -32,10 +33,12 @@ struct instance {
     char *shutdown_behavior; /* "stop" or "terminate": what becomes of it when it ends itself */
     int64_t boots;           /* counts its starts, reboots included: a new number, a new start */
     bool ebs_optimized;
-    bool disable_api_termination;
+    bool disable_api_termination, disable_api_stop;
     bool monitoring;
     int64_t terminated; /* when; it stays visible for an hour after */
     char *host;
+    struct metadata_options metadata;
+    struct name_options names;
     struct list tags;
     struct blob unknown;
 };
@@ -54,6 +57,10 @@ enum {
 
 extern const struct desc instance_desc;
 extern const char *const instance_state_names[];
+
+/* The options in force, as an element of a reply. */
+void instance_emit_metadata(struct xml *x, const struct instance *i, const char *element,
+                            const char *state);
 
 int instance_state_code(uint8_t state);
 /* The interface with device index 0, or NULL (terminated). */

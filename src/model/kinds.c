@@ -194,6 +194,7 @@ static const struct kind_info kinds[] = {
                                  .malformed = "InvalidSubnetCidrReservationID.Malformed",
                                  .desc = &subnet_reservation_desc,
                                  .tags = TAGGED(subnet_reservation)},
+    [KIND_METADATA_DEFAULTS] = {.name = "metadata-defaults", .desc = &metadata_defaults_desc},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 

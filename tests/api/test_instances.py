@@ -131,7 +131,6 @@ def test_key_pairs_do_not_exist(net):
 def test_what_does_not_exist_is_refused(net):
     assert error_code(net.run, IamInstanceProfile={"Name": "admin"}) == "InvalidParameterValue"
     assert error_code(net.run, Placement={"Tenancy": "dedicated"}) == "InvalidParameterValue"
-    assert error_code(net.run, BlockDeviceMappings=[{"DeviceName": "/dev/xvda"}]) == "UnknownParameter"
 
 
 def test_counts(ec2, net):

@@ -34,9 +34,12 @@ NEWER = {
     "AllocateAddress": {"IpamPoolId"},
     "CreateNatGateway": {"SecondaryAllocationId.N", "SecondaryPrivateIpAddress.N", "SecondaryPrivateIpAddressCount"},
     "DescribeImages": {"IncludeDisabled"},
+    "DeregisterImage": {"DeleteAssociatedSnapshots"},
+    "RegisterImage": {"TagSpecification.N." + name for name in ("ResourceType", "Tag.N.Key", "Tag.N.Value")},
+    "StopInstances": {"SkipOsShutdown"},
     "CreateNetworkInterface": {"EnablePrimaryIpv6", "Ipv6Addresses.N.IsPrimaryIpv6", *TRACKING},
     "ModifyNetworkInterfaceAttribute": {"EnablePrimaryIpv6", "AssociatePublicIpAddress", *TRACKING},
-    "RunInstances": {"EnablePrimaryIpv6", "Ipv6Address.N.IsPrimaryIpv6", "NetworkInterface.N.PrimaryIpv6",
+    "RunInstances": {"CpuOptions.AmdSevSnp", "EnablePrimaryIpv6", "Ipv6Address.N.IsPrimaryIpv6", "NetworkInterface.N.PrimaryIpv6",
                      "NetworkInterface.N.Ipv6Addresses.N.IsPrimaryIpv6",
                      *("NetworkInterface.N." + name for name in TRACKING)},
 }
@@ -58,7 +61,8 @@ def names(params, prefix=""):
 
 
 # Of EC2's, and all new.
-NEWER_ACTIONS = {"AssociateSecurityGroupVpc", "DescribeSecurityGroupVpcAssociations", "DisassociateSecurityGroupVpc",
+NEWER_ACTIONS = {"GetInstanceMetadataDefaults", "ModifyInstanceMetadataDefaults", "ModifyPublicIpDnsNameOptions",
+                 "AssociateSecurityGroupVpc", "DescribeSecurityGroupVpcAssociations", "DisassociateSecurityGroupVpc",
                  "GetSecurityGroupsForVpc", "AssignPrivateNatGatewayAddress", "AssociateNatGatewayAddress",
                  "DisassociateNatGatewayAddress", "UnassignPrivateNatGatewayAddress"}
 EC2_ACTIONS = sorted(a for a in DUMP["actions"] if a in SERVICE.operation_names)
