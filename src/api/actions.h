@@ -125,6 +125,8 @@ void subnet_reservations_delete(struct call *c, const char *subnet_id);
 
 /* defaults.c: the default VPC of the caller's account and region. 0 or an error. */
 int defaults_make(struct call *c);
+/* The caller's account; NULL when it was deleted meanwhile. */
+const struct account *own_account(struct call *c);
 const struct vpc *default_vpc(struct call *c);
 
 /* route_table.c */

@@ -84,8 +84,7 @@ static const struct vpc *make_vpc(struct call *c) {
     return v;
 }
 
-/* The caller's account; NULL when it was deleted meanwhile. */
-static const struct account *own_account(struct call *c) {
+const struct account *own_account(struct call *c) {
     char id[16];
 
     snprintf(id, sizeof(id), "%012llu", (unsigned long long)c->scope.account);

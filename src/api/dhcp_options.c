@@ -40,6 +40,8 @@ const struct dhcp_options *dhcp_options_default(struct call *c) {
         add_option(c, d, "domain-name-servers", "AmazonProvidedDNS") < 0)
         return NULL;
     txn_put(c->txn, d);
+    /* Two calls at once make one; the account is what they have in common. */
+    txn_touch(c->txn, own_account(c));
     return d;
 }
 
