@@ -417,8 +417,7 @@ static int disassociate_address(struct call *c, const void *params) {
 static const struct action rows[] = {
     {"AllocateAddress", &allocate_desc, allocate_address},
     {"AssociateAddress", &associate_desc, associate_address},
-    {"DescribeAddresses", &describe_addresses_desc, describe_addresses, ACT_FILTERS,
-     "addressesSet"},
+    {"DescribeAddresses", &describe_addresses_desc, describe_addresses, ACT_FILTER, "addressesSet"},
     {"DisassociateAddress", &disassociate_desc, disassociate_address},
     {"ReleaseAddress", &release_desc, release_address},
 };

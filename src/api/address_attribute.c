@@ -115,7 +115,7 @@ static int describe_addresses_attribute(struct call *c, const void *params) {
 
 static const struct action rows[] = {
     {"DescribeAddressesAttribute", &addresses_attribute_desc, describe_addresses_attribute,
-     ACT_FILTERS, "addressSet"},
+     ACT_PAGES, "addressSet"},
     {"ModifyAddressAttribute", &modify_desc, modify_address_attribute},
     {"ResetAddressAttribute", &reset_desc, reset_address_attribute},
 };

@@ -200,7 +200,7 @@ static int describe_address_transfers(struct call *c, const void *params) {
 
 static const struct action rows[] = {
     {"AcceptAddressTransfer", &accept_desc, accept_address_transfer},
-    {"DescribeAddressTransfers", &transfers_params, describe_address_transfers, ACT_FILTERS,
+    {"DescribeAddressTransfers", &transfers_params, describe_address_transfers, ACT_PAGES,
      "addressTransferSet"},
     {"DisableAddressTransfer", &disable_desc, disable_address_transfer},
     {"EnableAddressTransfer", &enable_desc, enable_address_transfer},

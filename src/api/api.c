@@ -415,7 +415,10 @@ static int decode_params(struct request *r, struct param_error *e) {
                                           "X-Amz-Signature",
                                           "X-Amz-SignedHeaders",
                                           "X-Amz-Security-Token"};
-    /* Which of the shared ones it takes follows from the action's flags. */
+    /* Which of the shared ones it takes follows from the action's flags; 0: every action. */
+    static const unsigned shared[] = {0, ACT_TOKEN, ACT_FILTER, ACT_PAGES, ACT_PAGES};
+    _Static_assert(ARRAY_SIZE(shared) == ARRAY_SIZE(common_fields),
+                   "a shared parameter has no flag");
     struct desc common = common_desc;
     struct field fields[ARRAY_SIZE(common_fields)];
 
@@ -424,8 +427,7 @@ static int decode_params(struct request *r, struct param_error *e) {
     common.fields = fields;
     common.n_fields = 0;
     for (size_t i = 0; i < ARRAY_SIZE(common_fields); i++)
-        if (i == 0 || (i == 1 && (r->action->flags & ACT_TOKEN)) ||
-            (i > 1 && (r->action->flags & ACT_FILTERS)))
+        if (!shared[i] || (r->action->flags & shared[i]))
             fields[common.n_fields++] = common_fields[i];
     if (digest_params(r) < 0)
         goto no_memory;

@@ -18,9 +18,11 @@ struct api;
 struct call;
 
 enum action_flags {
-    ACT_FILTERS = 1, /* Filter.N, MaxResults, NextToken */
-    ACT_TOKEN = 2,   /* ClientToken */
-    ACT_GLOBAL = 4,  /* concerns no region: no default VPC is made for it */
+    ACT_FILTER = 1, /* Filter.N */
+    ACT_PAGES = 8,  /* MaxResults, NextToken */
+    ACT_FILTERS = ACT_FILTER | ACT_PAGES,
+    ACT_TOKEN = 2,  /* ClientToken */
+    ACT_GLOBAL = 4, /* concerns no region: no default VPC is made for it */
 };
 
 struct action {

@@ -182,7 +182,7 @@ static int describe_customer_gateways(struct call *c, const void *params) {
 static const struct action rows[] = {
     {"CreateCustomerGateway", &create_desc, create_customer_gateway},
     {"DeleteCustomerGateway", &id_desc, delete_customer_gateway},
-    {"DescribeCustomerGateways", &describe_params, describe_customer_gateways, ACT_FILTERS,
+    {"DescribeCustomerGateways", &describe_params, describe_customer_gateways, ACT_FILTER,
      "customerGatewaySet"},
 };
 ACTIONS(customer_gateway_actions, rows);

@@ -28,6 +28,8 @@ static int token_decode(struct call *c, char **ret_key) {
 
 int describe_begin(struct page *p, struct call *c, const struct desc *view, const char *set) {
     *p = (struct page){.c = c, .view = view, .set = set, .left = PAGE_DEFAULT};
+    if (!(c->action->flags & ACT_PAGES))
+        p->left = INT64_MAX; /* nobody could ask for the rest; such things have small limits */
     c->filter_steps = FILTER_STEPS_MAX;
     c->look.steps = &c->filter_steps;
     list_each (struct filter, f, *c->filters) {

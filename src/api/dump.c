@@ -66,8 +66,9 @@ int api_dump(FILE *out) {
             const struct action *a = &families[i]->rows[k];
 
             json_object_set_new(actions, a->name,
-                                json_pack("{s:o,s:b,s:b,s:s?}", "params", params(a->params),
-                                          "filters", (a->flags & ACT_FILTERS) != 0, "token",
+                                json_pack("{s:o,s:b,s:b,s:b,s:s?}", "params", params(a->params),
+                                          "filters", (a->flags & ACT_FILTER) != 0, "pages",
+                                          (a->flags & ACT_PAGES) != 0, "token",
                                           (a->flags & ACT_TOKEN) != 0, "set", a->set));
         }
     }

@@ -266,9 +266,9 @@ static int describe_volumes(struct call *c, const void *params) {
 
 static const struct action rows[] = {
     {"DescribeAccountAttributes", &attributes_desc, describe_account_attributes},
-    {"DescribeAvailabilityZones", &zones_desc, describe_availability_zones, ACT_FILTERS,
+    {"DescribeAvailabilityZones", &zones_desc, describe_availability_zones, ACT_FILTER,
      "availabilityZoneInfo"},
-    {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTERS, "regionInfo"},
+    {"DescribeRegions", &regions_desc, describe_regions, ACT_FILTER, "regionInfo"},
     {"DescribeVolumes", &volumes_params, describe_volumes, ACT_FILTERS, "volumeSet"},
     {"ModifyAvailabilityZoneGroup", &zone_group_desc, modify_availability_zone_group},
 };

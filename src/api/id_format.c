@@ -157,7 +157,7 @@ static const struct action rows[] = {
     {"DescribeAggregateIdFormat", NULL, describe_aggregate_id_format},
     {"DescribeIdFormat", &describe_desc, describe_id_format},
     {"DescribeIdentityIdFormat", &describe_identity_desc, describe_id_format},
-    {"DescribePrincipalIdFormat", &principals_desc, describe_principal_id_format, ACT_FILTERS,
+    {"DescribePrincipalIdFormat", &principals_desc, describe_principal_id_format, ACT_PAGES,
      "principalSet"},
     {"ModifyIdFormat", &modify_desc, modify_id_format},
     {"ModifyIdentityIdFormat", &modify_identity_desc, modify_id_format},

@@ -233,7 +233,7 @@ static int describe_key_pairs(struct call *c, const void *params) {
 static const struct action rows[] = {
     {"CreateKeyPair", &create_desc, create_key_pair},
     {"DeleteKeyPair", &delete_desc, delete_key_pair},
-    {"DescribeKeyPairs", &describe_desc, describe_key_pairs, ACT_FILTERS, "keySet"},
+    {"DescribeKeyPairs", &describe_desc, describe_key_pairs, ACT_FILTER, "keySet"},
     {"ImportKeyPair", &import_desc, import_key_pair},
 };
 ACTIONS(key_pair_actions, rows);

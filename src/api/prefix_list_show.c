@@ -155,9 +155,9 @@ static const struct action rows[] = {
     {"DescribeManagedPrefixLists", &describe_params, describe_managed, ACT_FILTERS, "prefixListSet",
      .page_min = 1, .page_max = 100},
     {"DescribePrefixLists", &describe_params, describe_services, ACT_FILTERS, "prefixListSet"},
-    {"GetManagedPrefixListAssociations", &associations_desc, get_associations, ACT_FILTERS,
+    {"GetManagedPrefixListAssociations", &associations_desc, get_associations, ACT_PAGES,
      "prefixListAssociationSet", .page_min = 5, .page_max = 255},
-    {"GetManagedPrefixListEntries", &entries_desc, get_entries, ACT_FILTERS, "entrySet",
+    {"GetManagedPrefixListEntries", &entries_desc, get_entries, ACT_PAGES, "entrySet",
      .page_min = 1, .page_max = 100},
 };
 ACTIONS(prefix_list_show_actions, rows);

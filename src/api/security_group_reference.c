@@ -173,7 +173,7 @@ static int describe_stale(struct call *c, const void *params) {
 
 static const struct action rows[] = {
     {"DescribeSecurityGroupReferences", &references_desc, describe_references},
-    {"DescribeStaleSecurityGroups", &stale_params, describe_stale, ACT_FILTERS,
+    {"DescribeStaleSecurityGroups", &stale_params, describe_stale, ACT_PAGES,
      "staleSecurityGroupSet", .page_min = 5, .page_max = 255},
 };
 ACTIONS(security_group_reference_actions, rows);

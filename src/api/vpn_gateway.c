@@ -262,7 +262,7 @@ static const struct action rows[] = {
     {"AttachVpnGateway", &attach_desc, attach_vpn_gateway},
     {"CreateVpnGateway", &create_desc, create_vpn_gateway},
     {"DeleteVpnGateway", &id_desc, delete_vpn_gateway},
-    {"DescribeVpnGateways", &describe_params, describe_vpn_gateways, ACT_FILTERS, "vpnGatewaySet"},
+    {"DescribeVpnGateways", &describe_params, describe_vpn_gateways, ACT_FILTER, "vpnGatewaySet"},
     {"DetachVpnGateway", &attach_desc, detach_vpn_gateway},
     {"DisableVgwRoutePropagation", &propagation_desc, disable_propagation},
     {"EnableVgwRoutePropagation", &propagation_desc, enable_propagation},

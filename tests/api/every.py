@@ -115,6 +115,8 @@ def _interfaces(ec2, w):
     ec2.create_key_pair(KeyName="key")
     w["list"] = ec2.create_managed_prefix_list(PrefixListName="l", AddressFamily="IPv4", MaxEntries=5, Entries=[
         {"Cidr": "10.3.0.0/16"}])["PrefixList"]["PrefixListId"]
+    (w["flow_log"],) = ec2.create_flow_logs(ResourceIds=[w["vpc"]], ResourceType="VPC", TrafficType="ALL",
+                                            LogDestinationType="s3", LogDestination="arn:aws:s3:::logs")["FlowLogIds"]
     ec2.modify_managed_prefix_list(PrefixListId=w["list"], CurrentVersion=1, AddEntries=[{"Cidr": "10.4.0.0/16"}])
 
 
@@ -123,6 +125,8 @@ def world(account):
     _network(ec2, w)
     _gateways(ec2, Raw(account), w)
     _interfaces(ec2, w)
+    ec2.create_tags(Resources=[i for i in w.values() if re.fullmatch("[a-z]+-[0-9a-f]{17}", i) and not re.match(
+        "(.*assoc|.*attach|eni-perm|eni-a)-", i)], Tags=[{"Key": "world", "Value": "1"}])
     return w
 
 
@@ -151,6 +155,8 @@ CALLS = {
     "CreateCustomerGateway": lambda w: {"Type": "ipsec.1", "BgpAsn": 65001, "PublicIp": "198.51.100.2"},
     "CreateDhcpOptions": lambda w: {"DhcpConfiguration.1.Key": "domain-name", "DhcpConfiguration.1.Value.1": "c"},
     "CreateEgressOnlyInternetGateway": lambda w: {"VpcId": w["vpc2"]},
+    "CreateFlowLogs": lambda w: {"ResourceId.1": w["subnet"], "ResourceType": "Subnet", "TrafficType": "ALL",
+                                 "LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::logs"},
     "CreateInternetGateway": lambda w: {},
     "CreateKeyPair": lambda w: {"KeyName": "new"},
     "CreateManagedPrefixList": lambda w: {"PrefixListName": "m", "AddressFamily": "IPv4", "MaxEntries": 3},
@@ -174,6 +180,7 @@ CALLS = {
     "DeleteCustomerGateway": lambda w: {"CustomerGatewayId": w["cgw"]},
     "DeleteDhcpOptions": lambda w: {"DhcpOptionsId": w["spare_dhcp"]},
     "DeleteEgressOnlyInternetGateway": lambda w: {"EgressOnlyInternetGatewayId": w["eigw"]},
+    "DeleteFlowLogs": lambda w: {"FlowLogId.1": w["flow_log"]},
     "DeleteInternetGateway": lambda w: {"InternetGatewayId": w["spare_igw"]},
     "DeleteKeyPair": lambda w: {"KeyName": "key"},
     "DeleteManagedPrefixList": lambda w: {"PrefixListId": w["list"]},
@@ -197,6 +204,8 @@ CALLS = {
     "DescribeCustomerGateways": lambda w: {"CustomerGatewayId.1": w["cgw"]},
     "DescribeDhcpOptions": lambda w: {"DhcpOptionsId.1": w["dhcp"]},
     "DescribeEgressOnlyInternetGateways": lambda w: {"EgressOnlyInternetGatewayId.1": w["eigw"]},
+    "DescribeFlowLogs": lambda w: {"FlowLogId.1": w["flow_log"]},
+    "DescribeIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w['account']}:root"},
     "DescribeInstanceAttribute": lambda w: {"InstanceId": w["instance"], "Attribute": "instanceType"},
     "DescribeInstanceCreditSpecifications": lambda w: {"InstanceId.1": w["instance"]},
     "DescribeInstanceStatus": lambda w: {"InstanceId.1": w["instance"]},
@@ -226,6 +235,8 @@ CALLS = {
     "DetachVpnGateway": lambda w: {"VpnGatewayId": w["vgw"], "VpcId": w["vpc"]},
     "DisableAddressTransfer": lambda w: {"AllocationId": w["offered_eip"]},
     "DisableVgwRoutePropagation": lambda w: {"GatewayId": w["vgw"], "RouteTableId": w["table"]},
+    "DisableVpcClassicLink": lambda w: {"VpcId": w["vpc"]},
+    "DisableVpcClassicLinkDnsSupport": lambda w: {"VpcId": w["vpc"]},
     "DisassociateAddress": lambda w: {"AssociationId": w["eip_association"]},
     "DisassociateNatGatewayAddress": lambda w: {"NatGatewayId": w["nat"], "AssociationId.1": w["nat_association"]},
     "DisassociateRouteTable": lambda w: {"AssociationId": w["association"]},
@@ -239,6 +250,9 @@ CALLS = {
     "GetSubnetCidrReservations": lambda w: {"SubnetId": w["subnet"]},
     "ImportKeyPair": lambda w: {"KeyName": "imported", "PublicKeyMaterial": PUBLIC_KEY},
     "ModifyAddressAttribute": lambda w: {"AllocationId": w["eip"], "DomainName": "a.example.com"},
+    "ModifyIdFormat": lambda w: {"Resource": "vpc", "UseLongIds": "true"},
+    "ModifyIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w['account']}:root", "Resource": "vpc",
+                                         "UseLongIds": "true"},
     "ModifyInstanceAttribute": lambda w: {"InstanceId": w["instance"], "DisableApiTermination.Value": "true"},
     "ModifyManagedPrefixList": lambda w: {"PrefixListId": w["list"], "CurrentVersion": 2, "AddEntry.1.Cidr": "10.5.0.0/16"},
     "ModifyNetworkInterfaceAttribute": lambda w: {"NetworkInterfaceId": w["eni"], "Description.Value": "x"},
@@ -300,6 +314,15 @@ MORE = [
                                "EgressOnlyInternetGatewayId": w["eigw"]}),
     ("CreateRoute", lambda w: {"RouteTableId": w["table"], "DestinationPrefixListId": w["list"], "GatewayId": w["igw"]}),
     ("CreateVpcPeeringConnection", lambda w: {"VpcId": w["vpc"], "PeerVpcId": w["lone_vpc"]}),
+    ("AttachClassicLinkVpc", lambda w: {"InstanceId": w["instance"], "VpcId": w["vpc"], "SecurityGroupId.1": w["group"]}),
+    ("DetachClassicLinkVpc", lambda w: {"InstanceId": w["instance"], "VpcId": w["vpc"]}),
+    ("EnableVpcClassicLink", lambda w: {"VpcId": w["vpc"]}),
+    ("EnableVpcClassicLinkDnsSupport", lambda w: {"VpcId": w["vpc"]}),
+    ("GetFlowLogsIntegrationTemplate", lambda w: {
+        "FlowLogId": w["flow_log"], "ConfigDeliveryS3DestinationArn": "arn:aws:s3:::logs",
+        "IntegrateService.AthenaIntegration.1.IntegrationResultS3DestinationArn": "arn:aws:s3:::logs",
+        "IntegrateService.AthenaIntegration.1.PartitionLoadFrequency": "none"}),
+    ("ModifyVpcTenancy", lambda w: {"VpcId": w["vpc"], "InstanceTenancy": "default"}),
     ("ModifyInstanceAttribute", lambda w: {"InstanceId": w["stopped"], "GroupId.1": w["group"]}),
     ("ModifyNetworkInterfaceAttribute", lambda w: {"NetworkInterfaceId": w["eni"], "SecurityGroupId.1": w["group"]}),
     ("ModifyNetworkInterfaceAttribute", lambda w: {
@@ -314,7 +337,9 @@ MORE = [
                    "instance", "list", "reservation")]
 
 # Those that need nothing.
-for name in ("DescribeAccountAttributes", "DescribeAvailabilityZones", "DescribeImages", "DescribeInstanceTypeOfferings",
+for name in ("DescribeAccountAttributes", "DescribeAggregateIdFormat", "DescribeClassicLinkInstances", "DescribeIdFormat",
+             "DescribeMovingAddresses", "DescribePrincipalIdFormat",
+             "DescribeAvailabilityZones", "DescribeImages", "DescribeInstanceTypeOfferings",
              "DescribeInstanceTypes", "DescribePrefixLists", "DescribeRegions", "DescribeSecurityGroupVpcAssociations",
              "DescribeTags", "DescribeTrunkInterfaceAssociations", "DescribeVolumes"):
     CALLS[name] = lambda w: {}
@@ -327,5 +352,13 @@ WITHOUT = {
     "CreateDefaultSubnet": "needs a default VPC that lacks one",
     "CreateDefaultVpc": "needs a region without one",
     "DisassociateSecurityGroupVpc": "needs an association",
+    "AttachClassicLinkVpc": "ClassicLink ended",
+    "DetachClassicLinkVpc": "ClassicLink ended",
+    "EnableVpcClassicLink": "ClassicLink ended",
+    "EnableVpcClassicLinkDnsSupport": "ClassicLink ended",
+    "GetFlowLogsIntegrationTemplate": "there is no CloudFormation",
+    "ModifyAvailabilityZoneGroup": "no group of zones may be left or entered",
+    "MoveAddressToVpc": "EC2-Classic ended",
+    "RestoreAddressToClassic": "EC2-Classic ended",
     "ModifyVpcTenancy": "every VPC has the one tenancy that it could get",
 }

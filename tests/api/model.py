@@ -4,6 +4,8 @@
 `check_replies` makes every reply that a test receives fail the test when it has an element that the
 model does not know: a client would silently drop it.
 """
+import collections
+import functools
 import xml.etree.ElementTree as ElementTree
 
 import botocore.parsers
@@ -15,11 +17,17 @@ NEWER = {
     "ipSource", "ipv6AddressAttribute",  # of an IPv6 block
     "associationId", "isPrimary", "failureMessage", "status",  # of a NAT gateway's address
     "groupId",  # DeleteSecurityGroup answers with it
+    "clientToken",  # CreateNetworkAcl does too
     "revokedSecurityGroupRuleSet",
     "connectionTrackingConfiguration", "isPrimaryIpv6", "associatePublicIpAddress",  # of an interface
 }
 
 
+# Elements that replies to the tests of this process had: name of the structure's shape -> names.
+SEEN = collections.defaultdict(set)
+
+
+@functools.lru_cache
 def service():
     return botocore.session.get_session().get_service_model("ec2")
 
@@ -75,12 +83,51 @@ def unknown_in_reply(body, shape):
     return unknown_elements(root, shape)
 
 
+def elements(shape, into):
+    """The elements that each structure within a reply of this shape may have: name of the shape -> names."""
+    if shape is None or shape.name in into:
+        return into
+    if shape.type_name == "list":
+        return elements(shape.member, into)
+    if shape.type_name == "structure":
+        into[shape.name] = {m.serialization.get("name", n) for n, m in shape.members.items()}
+        for member in shape.members.values():
+            elements(member, into)
+    return into
+
+
+def note_elements(node, shape):
+    """Remembers what the reply has; a list counts only when it has items."""
+    for child in node:
+        name = child.tag.split("}")[-1]
+        member = shape.member if shape.type_name == "list" else next(
+            (m for n, m in shape.members.items() if m.serialization.get("name", n) == name), None)
+        if member is None:
+            continue
+        if shape.type_name == "structure" and (member.type_name != "list" or len(child)):
+            SEEN[shape.name].add(name)
+        if member.type_name in ("list", "structure"):
+            note_elements(child, member)
+
+
+def check(body, shape, name):
+    unknown = unknown_in_reply(body, shape)
+    assert not unknown, f"elements that the model of {name} lacks: {unknown}"
+    if shape:
+        note_elements(ElementTree.fromstring(body), shape)
+
+
+def check_reply(action, body):
+    """A good reply of an action, as botocore knows it; one that is newer than it is not looked at."""
+    if action in service().operation_names:
+        check(body, service().operation_model(action).output_shape, action)
+
+
 def check_replies(monkeypatch):
     original = botocore.parsers.EC2QueryParser._do_parse
 
     def checked(self, response, shape):
-        unknown = unknown_in_reply(response["body"], shape)
-        assert not unknown, f"elements that the model of {shape.name if shape else 'the reply'} lacks: {unknown}"
+        check(response["body"], shape, shape.name if shape else "the reply")
         return original(self, response, shape)
 
     monkeypatch.setattr(botocore.parsers.EC2QueryParser, "_do_parse", checked)

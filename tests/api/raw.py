@@ -4,6 +4,7 @@ import http.client
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import model
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -78,4 +79,7 @@ class Raw:
         return self.send("POST", "/", body, self.signed(body, **signing))
 
     def call(self, action, version=VERSION, **params):
-        return self.form(urllib.parse.urlencode({"Action": action, "Version": version, **params}))
+        reply = self.form(urllib.parse.urlencode({"Action": action, "Version": version, **params}))
+        if reply.status == 200 and version == VERSION:
+            model.check_reply(action, reply.text)
+        return reply
