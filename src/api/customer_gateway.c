@@ -91,7 +91,7 @@ static bool same_text(const char *a, const char *b) {
  * reference); the device's name tells apart what is equal otherwise. */
 static const struct customer_gateway *find_same(struct call *c, const struct create_params *p,
                                                 const struct ip *ip, int64_t asn,
-                                                size_t *ret_count) {
+                                                int64_t *ret_count) {
     const struct customer_gateway *same = NULL;
     struct cursor cur;
 
@@ -119,7 +119,7 @@ static int create_customer_gateway(struct call *c, const void *params) {
     int64_t asn = p->asn.set ? p->asn.v : p->asn_extended.set ? p->asn_extended.v : ASN_DEFAULT;
     const struct customer_gateway *same;
     struct customer_gateway *g;
-    size_t count;
+    int64_t count;
 
     if (vpn_type_check(c, p->type) < 0 || check_asn(c, p, asn) < 0 || check_address(c, p, ip) < 0 ||
         call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
@@ -129,7 +129,7 @@ static int create_customer_gateway(struct call *c, const void *params) {
         call_object(c, "customerGateway", same);
         return 0;
     }
-    if (count >= CUSTOMER_GATEWAYS_MAX)
+    if (count >= limit_of(c->ix, c->scope.account, LIMIT_CUSTOMER_GATEWAYS))
         return call_error(c, "CustomerGatewayLimitExceeded",
                           "The maximum number of customer gateways has been reached.");
     g = call_new(c, KIND_CUSTOMER_GATEWAY);

@@ -4,6 +4,7 @@
 #define VPCD_API_GATEWAY_H
 
 #include "api/actions.h"
+#include "api/limits.h"
 #include "model/gateway.h"
 #include "model/nat_gateway.h"
 #include "model/peering.h"

@@ -16,7 +16,8 @@ static int create_internet_gateway(struct call *c, const void *params) {
     const struct create_params *p = params;
     struct internet_gateway *g;
 
-    if (index_count_in(c->ix, KIND_INTERNET_GATEWAY, c->scope) >= INTERNET_GATEWAYS_MAX)
+    if ((int64_t)index_count_in(c->ix, KIND_INTERNET_GATEWAY, c->scope) >=
+        limit_of(c->ix, c->scope.account, LIMIT_INTERNET_GATEWAYS))
         return call_error(c, "InternetGatewayLimitExceeded",
                           "The maximum number of internet gateways has been reached.");
     if (call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)

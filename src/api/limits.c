@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/actions.h"
+#include "api/gateway.h"
 #include "api/prefix_list.h"
 
 static const struct {
@@ -18,6 +18,12 @@ static const struct {
     [LIMIT_NETWORK_INTERFACES] = {"network-interfaces", ENIS_MAX},
     [LIMIT_SECURITY_GROUP_RULES] = {"rules-per-security-group", SG_RULES_MAX},
     [LIMIT_PREFIX_LISTS] = {"prefix-lists", PREFIX_LISTS_MAX},
+    [LIMIT_ROUTE_TABLES] = {"route-tables-per-vpc", ROUTE_TABLES_MAX},
+    [LIMIT_INTERNET_GATEWAYS] = {"internet-gateways", INTERNET_GATEWAYS_MAX},
+    [LIMIT_NAT_GATEWAYS] = {"nat-gateways-per-zone", NAT_GATEWAYS_MAX},
+    [LIMIT_VPN_GATEWAYS] = {"vpn-gateways", VPN_GATEWAYS_MAX},
+    [LIMIT_CUSTOMER_GATEWAYS] = {"customer-gateways", CUSTOMER_GATEWAYS_MAX},
+    [LIMIT_PEERINGS] = {"vpc-peerings-per-vpc", PEERINGS_MAX},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LIMIT_COUNT, "a limit has no row");
 

@@ -16,6 +16,12 @@ enum limit {
     LIMIT_NETWORK_INTERFACES,   /* in a region */
     LIMIT_SECURITY_GROUP_RULES, /* of a group, for each direction and family */
     LIMIT_PREFIX_LISTS,         /* in a region */
+    LIMIT_ROUTE_TABLES,         /* in a VPC */
+    LIMIT_INTERNET_GATEWAYS,    /* in a region */
+    LIMIT_NAT_GATEWAYS,         /* in a zone */
+    LIMIT_VPN_GATEWAYS,         /* in a region */
+    LIMIT_CUSTOMER_GATEWAYS,    /* in a region */
+    LIMIT_PEERINGS,             /* active ones of a VPC */
     LIMIT_COUNT,
 };
 

@@ -96,7 +96,8 @@ static int read_addresses(struct call *c, const struct create_params *p, struct 
 
 static int check_quota(struct call *c, const struct subnet *s) {
     struct cursor cur;
-    int count = 0;
+    const int64_t max = limit_of(c->ix, c->scope.account, LIMIT_NAT_GATEWAYS);
+    int64_t count = 0;
 
     index_each_in(c->ix, cur, KIND_NAT_GATEWAY, c->scope) {
         const struct nat_gateway *g = cur.obj;
@@ -106,10 +107,10 @@ static int check_quota(struct call *c, const struct subnet *s) {
 
         count += its && strcmp(its->zone, s->zone) == 0;
     }
-    if (count >= NAT_GATEWAYS_MAX)
+    if (count >= max)
         return call_error(c, "NatGatewayLimitExceeded",
-                          "The maximum number of NAT gateways in %s has been reached: %d.", s->zone,
-                          NAT_GATEWAYS_MAX);
+                          "The maximum number of NAT gateways in %s has been reached: %lld.",
+                          s->zone, (long long)max);
     return 0;
 }
 

@@ -219,12 +219,14 @@ static int accept_peering(struct call *c, const void *params) {
         return -1;
     v[0] = txn_get(c->txn, KIND_VPC, peering_scope(&p->requester), p->requester.vpc_id);
     v[1] = txn_get(c->txn, KIND_VPC, peering_scope(&p->accepter), p->accepter.vpc_id);
-    for (int i = 0; i < 2; i++)
-        if (v[i] && count_of(c, v[i], PEERING_ACTIVE) >= PEERINGS_MAX)
+    for (int i = 0; i < 2; i++) {
+        int64_t max = v[i] ? limit_of(c->ix, v[i]->o.scope.account, LIMIT_PEERINGS) : 0;
+
+        if (v[i] && count_of(c, v[i], PEERING_ACTIVE) >= max)
             return call_error(c, "VpcPeeringConnectionsPerVpcLimitExceeded",
                               "The maximum number of VPC peering connections of a VPC has been "
-                              "reached: %d.",
-                              PEERINGS_MAX);
+                              "reached.");
+    }
     if (!v[0] || !v[1] || vpcs_overlap(v[0], v[1])) {
         if (peering_end(c, p, PEERING_FAILED, FAILED, 0) < 0)
             return -1;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/limits.h"
 
 static bool vpc_has_cidr(const struct vpc *v, const struct cidr *cidr) {
     const struct list *lists[] = {&v->cidrs, &v->cidrs6};
@@ -85,7 +86,8 @@ static int create_route_table(struct call *c, const void *params) {
 
     if (!v || call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
-    if (index_count_by(c->ix, KIND_ROUTE_TABLE, RTB_BY_VPC, v->o.id) >= ROUTE_TABLES_MAX)
+    if ((int64_t)index_count_by(c->ix, KIND_ROUTE_TABLE, RTB_BY_VPC, v->o.id) >=
+        limit_of(c->ix, c->scope.account, LIMIT_ROUTE_TABLES))
         return call_error(c, "RouteTableLimitExceeded",
                           "The maximum number of route tables has been reached.");
     t = route_table_create(c, v, false, &p->tag_specifications);

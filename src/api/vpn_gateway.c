@@ -39,7 +39,7 @@ static int check_create(struct call *c, const struct create_params *p) {
     static const enum kind taggable[] = {KIND_VPN_GATEWAY};
     const int64_t asn = p->asn.v;
     struct cursor cur;
-    size_t count = 0;
+    int64_t count = 0;
 
     if (vpn_type_check(c, p->type) < 0)
         return -1;
@@ -56,7 +56,7 @@ static int check_create(struct call *c, const struct create_params *p) {
     index_each_in(c->ix, cur, KIND_VPN_GATEWAY, c->scope) {
         count += !((const struct vpn_gateway *)cur.obj)->deleted;
     }
-    if (count >= VPN_GATEWAYS_MAX)
+    if (count >= limit_of(c->ix, c->scope.account, LIMIT_VPN_GATEWAYS))
         return call_error(c, "VpnGatewayLimitExceeded",
                           "The maximum number of virtual private gateways has been reached.");
     return call_tags_check(c, &p->tag_specifications, taggable, 1);
