@@ -28,6 +28,7 @@
 #define NAT_LAYOUT 1
 #define RULE_LAYOUT 3 /* of the rule_* maps: their sizes count, too */
 #define ACL_LAYOUT 1
+#define EDGE_LAYOUT 1
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -177,6 +178,12 @@ struct route_key {
 struct route_value {
     __u32 kind;
     __u32 target; /* number of the ENI, gateway...; 0 where the kind has none */
+};
+
+/* edges: the route table of its VPC's internet gateway, for subnets of VPCs where that has one.
+ * What comes in by the gateway for an interface of the subnet goes where this table says. */
+struct edge_value {
+    __u32 route_table;
 };
 
 /* addrs: every private address of the VPC's ENIs, exact, and each of the 16 of a /28. A /80 is one

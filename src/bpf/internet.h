@@ -2,7 +2,8 @@
 /*
  * The internet gateway: between the private addresses of ENIs and the uplink.
  *
- * Out: the source must be the sender's own address and have a public one. IPv4 is translated 1:1,
+ * Out: the source must have a public address: the sender's own, or another one of the VPC where a
+ * middlebox forwards (its source check is off). IPv4 is translated 1:1,
  * IPv6 passes as it is. Then, by destination:
  *  1. another public address (or one's own): the packet turns round in the gateway, its destination
  *     is translated too, and it is delivered to that ENI as one that came from outside: the
@@ -138,8 +139,10 @@ STAGE int internet_leave(void) {
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
     p->next = NEXT_NONE;
-    if (internet_turn(p))
+    if (internet_turn(p)) {
+        p->next = NEXT_EDGE;
         return 0;
+    }
     if (is_answer_of(p, FLOW_EGRESS_ONLY)) {
         p->next = NEXT_ANSWER_EGRESS_ONLY;
         return 0;
@@ -162,7 +165,7 @@ STAGE int internet_egress(void) {
 
     if (!p)
         return DROP_INTERNAL;
-    if (!p->own_source || !p->has_public)
+    if (!p->has_public)
         return DROP_NO_PUBLIC;
     if (!addr_equal(&p->src_public, &p->key.src)) {
         p->v.flags |= FLOW_SNAT;

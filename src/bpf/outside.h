@@ -99,6 +99,7 @@ STAGE int internet_ingress(void) {
     p->partner.dst = p->key.src;
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
+    p->next = NEXT_EDGE;
     return internet_source_check();
 }
 

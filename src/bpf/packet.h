@@ -67,6 +67,7 @@ enum next_stage {
     NEXT_NONE = 0, /* the path is found */
     NEXT_NAT,
     NEXT_INTERNET,
+    NEXT_EDGE,
     NEXT_ANSWER_NAT,
     NEXT_ANSWER_EGRESS_ONLY,
 };
@@ -129,7 +130,7 @@ struct pkt {
     u32 next_vpc;   /* ANSWER_NAT: whose private address the destination is; 0: a public one */
     u32 nat;        /* NAT gateway through which it leaves; 0: none */
     u32 own_source; /* the source is a private address of the sender */
-    u32 has_public; /* and has this public address: */
+    u32 has_public; /* the source, whosever it is, has this public address: */
     struct abi_addr src_public;
     u32 far_subnet;
 

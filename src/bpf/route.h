@@ -132,12 +132,8 @@ static __always_inline int route_peering(struct pkt *p) {
 }
 
 static __always_inline int route_eni(struct pkt *p, u32 target) {
-    struct eni_key key = {.eni = target};
-
     if (!target || target == p->key.eni)
         return DROP_BLACKHOLE;
-    if (!bpf_map_lookup_elem(&enis, &key)) /* and the flow, if there is one, stays as it is */
-        return DROP_NO_LINK;
     route_plain(p, target);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "bpf/commit.h"
 #include "bpf/deliver.h"
+#include "bpf/edge.h"
 #include "bpf/error.h"
 #include "bpf/flow.h"
 #include "bpf/internet.h"
@@ -55,6 +56,8 @@ static __always_inline int slow_next(struct pkt *p) {
         reason = nat_egress();
     if (!reason && p->next == NEXT_INTERNET)
         reason = internet_leave();
+    if (!reason && p->next == NEXT_EDGE)
+        reason = edge_find();
     if (!reason && p->next == NEXT_ANSWER_NAT)
         reason = answer_nat();
     if (!reason && p->next == NEXT_ANSWER_EGRESS_ONLY)

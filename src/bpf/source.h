@@ -65,11 +65,13 @@ STAGE int source_check(void) {
             return DROP_SPOOFED_ADDRESS;
     }
     a = addr_find(p->vpc, p->key.family, &p->key.src);
+    if (a) {
+        p->has_public = a->flags & ADDR_HAS_PUBLIC;
+        p->src_public = p->key.family == FAMILY_V6 ? p->key.src : a->public_addr;
+    }
     if (a && a->eni == p->key.eni) {
         p->own_source = 1;
         p->src_set = e->sgset;
-        p->has_public = a->flags & ADDR_HAS_PUBLIC;
-        p->src_public = p->key.family == FAMILY_V6 ? p->key.src : a->public_addr;
         return 0;
     }
     if (e->flags & ENI_SRC_DST_CHECK || is_link_local(p->key.family, &p->key.src))

@@ -94,6 +94,14 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_SUBNETS);
+    __type(key, struct subnet_key);
+    __type(value, struct edge_value);
+} edges SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, MAX_ADDRS);
     __type(key, struct addr_key);
     __type(value, struct addr_value);

@@ -41,6 +41,8 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
     [DATAPLANE_ENIS] = {"enis", MAPS_LAYOUT, sizeof(struct eni_key), sizeof(struct eni_value)},
     [DATAPLANE_SUBNETS] = {"subnets", MAPS_LAYOUT, sizeof(struct subnet_key),
                            sizeof(struct subnet_value)},
+    [DATAPLANE_EDGES] = {"edges", EDGE_LAYOUT, sizeof(struct subnet_key),
+                         sizeof(struct edge_value)},
     [DATAPLANE_ROUTES] = {"routes", MAPS_LAYOUT, sizeof(struct route_key),
                           sizeof(struct route_value)},
     [DATAPLANE_ADDRS] = {"addrs", MAPS_LAYOUT, sizeof(struct addr_key), sizeof(struct addr_value)},

@@ -41,10 +41,17 @@ int compile_acl(const struct network_acl *acl, uint32_t table, struct entries *o
 /* Whether it lets everything of both families pass in a direction. */
 bool compile_acl_allows_all(const struct network_acl *acl, bool egress);
 
-/* subnets: one entry, naming the numbers of its route table (0: no route) and of its ACL (0: it
- * refuses, unless the ACL allows everything and needs no table). */
+/* The tables that a subnet's entries name. */
+struct subnet_tables {
+    uint32_t routes; /* 0: no route */
+    uint32_t acl;    /* 0: it refuses, unless the ACL allows everything and needs no table */
+    uint32_t edge;   /* of compile_edge()'s routes; 0: no route */
+};
+/* subnets, edges. */
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
-                   uint32_t route_table, uint32_t acl_table, struct entries *out);
+                   const struct subnet_tables *tables, struct entries *out);
+/* The route table of the internet gateway of a subnet's VPC; NULL: it has none. */
+const struct route_table *compile_edge(const struct index *ix, const struct subnet *s);
 
 /* enis, addrs, publics; nothing unless the interface is attached to an instance on this host.
  * `sg_table` 0: nothing is allowed. */

@@ -188,15 +188,28 @@ static uint32_t subnet_acl(const struct index *ix, const struct subnet *s, bool 
     return acl && table ? table : COMPILE_ACL_REFUSE;
 }
 
+const struct route_table *compile_edge(const struct index *ix, const struct subnet *s) {
+    const struct route_table *t;
+    struct cursor gateway, table;
+
+    if (!cursor_by(ix, &gateway, KIND_INTERNET_GATEWAY, IGW_BY_VPC, s->vpc_id) ||
+        !cursor_by(ix, &table, KIND_ROUTE_TABLE, RTB_BY_GATEWAY,
+                   ((const struct obj *)gateway.obj)->id))
+        return NULL;
+    t = table.obj; /* perhaps of the VPC where the gateway was before */
+    return strcmp(t->vpc_id, s->vpc_id) == 0 ? t : NULL;
+}
+
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
-                   uint32_t route_table, uint32_t acl_table, struct entries *out) {
+                   const struct subnet_tables *tables, struct entries *out) {
     const struct cidr *c6 = subnet_cidr6(s);
     struct subnet_key key = {0};
-    struct subnet_value v = {.route_table = route_table,
-                             .acl_in = subnet_acl(ix, s, false, acl_table),
-                             .acl_out = subnet_acl(ix, s, true, acl_table),
+    struct subnet_value v = {.route_table = tables->routes,
+                             .acl_in = subnet_acl(ix, s, false, tables->acl),
+                             .acl_out = subnet_acl(ix, s, true, tables->acl),
                              .v4 = compile_addr(&s->cidr.ip),
                              .v4_len = s->cidr.len};
+    struct edge_value edge = {.route_table = tables->edge};
     int r = env->number_of(env->data, NUMBER_SUBNET, s->o.id, &key.subnet);
 
     if (r == 0)
@@ -208,6 +221,8 @@ int compile_subnet(const struct index *ix, const struct compile_env *env, const 
         v.v6_len = c6->len;
     }
     entries_add(out, ENTRY_SUBNETS, &key, &v);
+    if (compile_edge(ix, s))
+        entries_add(out, ENTRY_EDGES, &key, &edge);
     return out->failed ? -ENOMEM : 0;
 }
 

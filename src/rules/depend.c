@@ -97,7 +97,7 @@ static int subnets_of_routes(const struct walk *w, const struct obj *o) {
     list_each (struct route_association, a, t->associations) {
         if (r < 0)
             break;
-        if (a->main)
+        if (a->main || a->gateway_id)
             r = units_by(w, UNIT_SUBNET, SUBNET_BY_VPC, t->vpc_id);
         else if (a->subnet_id)
             r = w->fn(w->data, UNIT_SUBNET, o->scope, a->subnet_id);
@@ -107,6 +107,10 @@ static int subnets_of_routes(const struct walk *w, const struct obj *o) {
 
 static int routes_to(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_ROUTES, RTB_BY_TARGET, o->id);
+}
+
+static int subnets_of_gateway(const struct walk *w, const struct obj *o) {
+    return units_by(w, UNIT_SUBNET, SUBNET_BY_VPC, ((const struct internet_gateway *)o)->vpc_id);
 }
 
 static int enis_of_gateway(const struct walk *w, const struct obj *o) {
@@ -207,8 +211,9 @@ static const struct {
     {KIND_PREFIX_LIST,       sets_that_list,    "rules that name it"},
     {KIND_PREFIX_LIST,       routes_that_list,  "routes that name it"},
     {KIND_ROUTE_TABLE,       own_routes,        "its routes"},
-    {KIND_ROUTE_TABLE,       subnets_of_routes, "which table is theirs: own or main"},
+    {KIND_ROUTE_TABLE,       subnets_of_routes, "which table is theirs, or their gateway's"},
     {KIND_INTERNET_GATEWAY,  enis_of_gateway,   "public addresses need an attached gateway"},
+    {KIND_INTERNET_GATEWAY,  subnets_of_gateway,"its route table counts while it is attached"},
     {KIND_INTERNET_GATEWAY,  routes_to,         "blackhole without it"},
     {KIND_INTERNET_GATEWAY,  nats_of_gateway,   "their public addresses, too"},
     {KIND_NAT_GATEWAY,       own_nat,           "its addresses"},

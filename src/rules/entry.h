@@ -24,6 +24,7 @@ enum entry_map {
     ENTRY_ACL_PORTS,
     ENTRY_ROUTES,
     ENTRY_SUBNETS, /* from here on: direct */
+    ENTRY_EDGES,
     ENTRY_ENIS,
     ENTRY_NATS,
     ENTRY_NAT_SOURCES,

@@ -221,7 +221,8 @@ static enum drop_reason enter(struct way *w) {
     w->dst = private_ip;
     w->internet = true;
     w->crosses = true;
-    return hop(w, 8, "internet gateway", w->to->o.id, DROP_NONE);
+    hop(w, 8, "internet gateway", w->to->o.id, DROP_NONE);
+    return edge(w);
 }
 
 /* Whether the path ends elsewhere, with other addresses or through another gateway, than the

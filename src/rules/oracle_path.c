@@ -170,6 +170,38 @@ static enum drop_reason to_uplink(struct way *w) {
     return DROP_NONE;
 }
 
+/*
+ * 8, inward. "Gateway route tables" (VPC user guide): "you can associate a route table with an
+ * internet gateway ... to control the routing path of traffic entering your VPC": local, or an
+ * interface.
+ */
+enum drop_reason edge(struct way *w) {
+    const struct internet_gateway *igw = gateway_of(w, w->to->vpc_id);
+    const struct route_table *t;
+    const struct network_interface *eni;
+    const struct route *r;
+    struct cursor c;
+
+    if (!igw || !cursor_by(w->ix, &c, KIND_ROUTE_TABLE, RTB_BY_GATEWAY, igw->o.id))
+        return DROP_NONE;
+    t = c.obj;
+    if (strcmp(t->vpc_id, w->to->vpc_id) != 0)
+        return DROP_NONE;
+    r = find_route(w, t, &w->dst);
+    if (!r)
+        return hop(w, 8, "route table of the gateway", t->o.id, DROP_NO_ROUTE);
+    if (strcmp(r->target, "local") == 0)
+        return hop(w, 8, "route table of the gateway", "local", DROP_NONE);
+    eni = index_get(w->ix, KIND_NETWORK_INTERFACE, t->o.scope, r->target);
+    if (!is_target(r, "eni-"))
+        return hop(w, 8, "route table of the gateway", r->target,
+                   route_is_active(w->ix, t, r) ? DROP_ROUTE_KIND : DROP_BLACKHOLE);
+    if (!eni || !eni->instance_id)
+        return hop(w, 8, "route table of the gateway", r->target, DROP_BLACKHOLE);
+    w->to = eni;
+    return hop(w, 8, "route table of the gateway", r->target, DROP_NONE);
+}
+
 enum drop_reason cross_internet(struct way *w, const char *by) {
     const struct nat_gateway *nat;
     struct ip private_ip;
@@ -178,7 +210,8 @@ enum drop_reason cross_internet(struct way *w, const char *by) {
     w->to = find_public(w, &w->p->dst, &private_ip);
     if (w->to) {
         w->dst = private_ip;
-        return hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
+        hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
+        return edge(w);
     }
     if (is_answer_inward(w))
         return answer_egress_only(w);
@@ -198,7 +231,10 @@ static enum drop_reason to_internet(struct way *w, const struct route *r) {
 
     if (!igw || strcmp(igw->o.id, r->target) != 0)
         return hop(w, 8, "internet gateway", r->target, DROP_BLACKHOLE);
-    if (!w->own || !public_of(w, from, &w->p->src, &public_ip))
+    /* Who forwards for others sends with their addresses. */
+    if (!w->own)
+        from = find_private(w, from->vpc_id, &w->p->src);
+    if (!from || !public_of(w, from, &w->p->src, &public_ip))
         return hop(w, 8, "internet gateway", "no public address", DROP_NO_PUBLIC);
     w->src = public_ip;
     return cross_internet(w, r->target);

@@ -58,6 +58,8 @@ bool ask_groups(struct way *w, const struct network_interface *eni, bool at_send
 
 /* Steps 5 to 8: from an interface to the next hop. */
 enum drop_reason leave(struct way *w);
+/* Step 8 for what enters w->to's VPC by its internet gateway: w->to may become a middlebox. */
+enum drop_reason edge(struct way *w);
 /* The route for the destination; NULL: none. `table` NULL: none, too. */
 const struct route *find_route(const struct way *w, const struct route_table *table,
                                const struct ip *dst);

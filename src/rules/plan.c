@@ -198,11 +198,13 @@ static int compile_direct(struct plan *p, const struct index *ix, const struct o
     case KIND_SUBNET: {
         const struct subnet *s = (const struct subnet *)o;
         const struct route_table *t = route_table_of_subnet(ix, s->vpc_id, s->o.id);
-        uint32_t table = t ? table_of(p, UNIT_ROUTES, t->o.scope, t->o.id) : 0;
+        const struct route_table *edge = compile_edge(ix, s);
+        struct subnet_tables tables = {
+            .routes = t ? table_of(p, UNIT_ROUTES, t->o.scope, t->o.id) : 0,
+            .acl = s->acl_id ? table_of(p, UNIT_ACL, s->o.scope, s->acl_id) : 0,
+            .edge = edge ? table_of(p, UNIT_ROUTES, edge->o.scope, edge->o.id) : 0};
 
-        uint32_t acl = s->acl_id ? table_of(p, UNIT_ACL, s->o.scope, s->acl_id) : 0;
-
-        return compile_subnet(ix, &env, s, table, acl, out);
+        return compile_subnet(ix, &env, s, &tables, out);
     }
     case KIND_NAT_GATEWAY:
         return compile_nat(ix, &env, (const struct nat_gateway *)o, out);
@@ -336,7 +338,8 @@ static int flush_vpc(struct plan *p, const struct index *ix, struct unit *u, str
 
 /* Nothing of it is in the maps, and nobody needs it: its object is gone, or not used here. */
 static bool is_idle(const struct unit *u) {
-    return LIST_EMPTY(&u->slots) && !u->users && !u->uses[0] && !u->uses[1] && !u->lacking;
+    return LIST_EMPTY(&u->slots) && !u->users && !u->uses[0] && !u->uses[1] && !u->uses[2] &&
+           !u->lacking;
 }
 
 static void settle(struct plan *p) {

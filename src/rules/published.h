@@ -38,9 +38,10 @@ struct unit {
     bool changed; /* its content, not only who uses it */
     /*
      * Who is used: an interface that is plugged in on this host uses its group set and its subnet,
-     * a subnet with such interfaces its route table and its ACL. What nobody uses has no entries.
+     * a subnet with such interfaces its route table, its ACL and its gateway's route table. What
+     * nobody uses has no entries.
      */
-    struct unit *uses[2];
+    struct unit *uses[3];
     uint32_t users;
     /* Not in force as it should be: the data plane, or the account's share of it, has no room. */
     TAILQ_ENTRY(unit) lacks;

@@ -133,6 +133,31 @@ static void set_to(struct reading *r, uint32_t eni) {
     r->to = test_maps_find(r->m, ENTRY_ENIS, &eni);
 }
 
+/* Where the route table of the gateway leads what comes in. */
+static enum drop_reason edge(struct reading *r) {
+    struct route_key key = {.prefixlen = ROUTE_PREFIX + ip_bits(r->p->src.family),
+                            .family = r->p->src.family,
+                            .addr = r->last_dst};
+    const struct edge_value *e = r->to ? test_maps_find(r->m, ENTRY_EDGES, &r->to->subnet) : NULL;
+    const struct route_value *route;
+
+    if (!e)
+        return DROP_NONE;
+    key.table = e->route_table;
+    route = test_maps_longest(r->m, ENTRY_ROUTES, &key);
+    if (!route)
+        return DROP_NO_ROUTE;
+    switch (ROUTE_KIND(route->kind)) {
+    case ROUTE_LOCAL:
+        return DROP_NONE;
+    case ROUTE_ENI:
+        set_to(r, route->target);
+        return DROP_NONE;
+    default:
+        return ROUTE_KIND(route->kind) == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_ROUTE_KIND;
+    }
+}
+
 static enum drop_reason follow(struct reading *r, const struct addr_value *own,
                                const struct addr_value *dst) {
     const struct subnet_value *subnet = test_maps_find(r->m, ENTRY_SUBNETS, &r->from->subnet);
@@ -171,6 +196,7 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
         set_to(r, route->target);
         return DROP_NONE;
     case ROUTE_IGW:
+        own = find_addr(r, r->from->vpc, &r->src); /* or another's, whom the sender forwards for */
         if (!own || !(own->flags & ADDR_HAS_PUBLIC))
             return DROP_NO_PUBLIC;
         r->internet = true;
@@ -182,7 +208,7 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
         if (r->p->src.family == IP_V4)
             r->last_dst = there->private_addr;
         set_to(r, there->eni);
-        return DROP_NONE;
+        return edge(r);
     case ROUTE_BLACKHOLE:
         return DROP_BLACKHOLE;
     default:
@@ -227,7 +253,8 @@ static enum drop_reason read_entries(struct reading *r, struct answer *ret) {
         if (r->p->src.family == IP_V4)
             r->last_dst = there->private_addr;
         set_to(r, there->eni);
-        return arrive(r, ret);
+        reason = edge(r);
+        return reason ? reason : arrive(r, ret);
     }
     r->number = test_number(r->m->numbers, NUMBER_ENI, r->p->from->o.id);
     r->from = test_maps_find(r->m, ENTRY_ENIS, &r->number);

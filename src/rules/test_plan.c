@@ -72,6 +72,9 @@ static bool same_value(const struct test_maps *a, const struct entry *e, const s
         s.acl_in = t.acl_in;
         s.acl_out = t.acl_out;
         return memcmp(&s, &t, sizeof(s)) == 0;
+    case ENTRY_EDGES: /* a table's number and nothing else */
+        return same_content(a, *(const uint32_t *)(const void *)e->value, b,
+                            *(const uint32_t *)other);
     default:
         return memcmp(e->value, other, entry_map_info(e->map)->value_len) == 0;
     }
@@ -136,7 +139,7 @@ static uint32_t u32_at(const void *p, size_t offset) {
 }
 
 /* The VPC in whose traffic the entry counts. */
-static uint32_t vpc_of(const struct plan_op *op, const void *value) {
+static uint32_t vpc_of(const struct test_maps *m, const struct plan_op *op, const void *value) {
     switch (op->map) {
     case ENTRY_ADDRS:
         return u32_at(op->key, offsetof(struct addr_key, vpc));
@@ -144,25 +147,29 @@ static uint32_t vpc_of(const struct plan_op *op, const void *value) {
         return u32_at(value, offsetof(struct eni_value, vpc));
     case ENTRY_SUBNETS:
         return u32_at(value, offsetof(struct subnet_value, vpc));
+    case ENTRY_EDGES: /* what its subnet says of the VPC */
+        value = test_maps_find(m, ENTRY_SUBNETS, op->key);
+        return value ? u32_at(value, offsetof(struct subnet_value, vpc)) : 0;
     default:
         return u32_at(value, offsetof(struct public_value, vpc));
     }
 }
 
-static void watch_change(struct watched *w, const struct plan_op *op, const void *before) {
+static void watch_change(struct watched *w, const struct test_maps *m, const struct plan_op *op,
+                         const void *before) {
     const void *after = op->kind == PLAN_PUT ? op->value : NULL;
 
     if (before)
-        note(&w->net, vpc_of(op, before));
+        note(&w->net, vpc_of(m, op, before));
     if (after)
-        note(&w->net, vpc_of(op, after));
+        note(&w->net, vpc_of(m, op, after));
     if (op->map != ENTRY_ENIS)
         return;
     if (!before || !after)
-        note(&w->sg, vpc_of(op, before ? before : after));
+        note(&w->sg, vpc_of(m, op, before ? before : after));
     else if (u32_at(before, offsetof(struct eni_value, sg_table)) !=
              u32_at(after, offsetof(struct eni_value, sg_table)))
-        note(&w->sg, vpc_of(op, after));
+        note(&w->sg, vpc_of(m, op, after));
 }
 
 static void watch(struct test_maps *m, const struct plan_op *op) {
@@ -198,9 +205,11 @@ static void watch(struct test_maps *m, const struct plan_op *op) {
         return;
     if (op->kind == PLAN_PUT && before)
         assert_memory_not_equal(before, op->value, entry_map_info(op->map)->value_len);
-    watch_change(w, op, before);
+    watch_change(w, m, op, before);
     if (op->kind == PLAN_PUT && op->map == ENTRY_ENIS)
         note(&w->named, u32_at(op->value, offsetof(struct eni_value, sg_table)));
+    if (op->kind == PLAN_PUT && op->map == ENTRY_EDGES)
+        note(&w->named, u32_at(op->value, 0));
     if (op->kind == PLAN_PUT && op->map == ENTRY_SUBNETS) {
         note(&w->named, u32_at(op->value, offsetof(struct subnet_value, route_table)));
         note(&w->named, u32_at(op->value, offsetof(struct subnet_value, acl_in)));

@@ -62,6 +62,9 @@ static void print_paths(const struct world *w) {
         const struct route_table *t = c.obj;
 
         printf("  %s of %s\n", t->o.id, t->vpc_id);
+        list_each (struct route_association, a, t->associations)
+            if (a->gateway_id)
+                printf("    of %s\n", a->gateway_id);
         list_each (struct route, r, t->routes)
             printf("    %s -> %s%s\n",
                    r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, cidr), r->target,

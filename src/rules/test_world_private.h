@@ -42,6 +42,8 @@ void world_mutate_list(struct world *w);
 void world_add_route(struct world *w, struct route_table *t, struct cidr cidr, const char *target,
                      uint8_t origin);
 void world_add_random_route(struct world *w, struct route_table *t);
+void world_make_routes(struct world *w, const struct vpc *v, bool main);
+void world_make_edge(struct world *w, const struct vpc *v, const char *gateway_id);
 /* A subnet's own route table. */
 void world_dissociate(struct world *w, const char *subnet_id);
 void world_associate(struct world *w, const struct route_table *table, const char *subnet_id);

@@ -12,6 +12,7 @@
 #include "model/nat_gateway.h"
 #include "model/route_table.h"
 #include "model/vpc.h"
+#include "rules/compile.h"
 #include "rules/plan_private.h"
 
 static void use(struct plan *p, struct unit **slot, struct unit *now) {
@@ -28,12 +29,14 @@ static void use(struct plan *p, struct unit **slot, struct unit *now) {
     }
 }
 
-/* The number that an entry of `enis` or `subnets` has for such a table. */
-static uint32_t table_named(const void *value, enum unit_kind kind) {
+/* The number that an entry of `enis`, `subnets` or `edges` has for such a table. */
+static uint32_t table_named(enum entry_map map, const void *value, enum unit_kind kind) {
     const struct subnet_value *s = value;
 
     if (kind == UNIT_RULES)
         return ((const struct eni_value *)value)->sg_table;
+    if (map == ENTRY_EDGES)
+        return ((const struct edge_value *)value)->route_table;
     if (kind == UNIT_ROUTES)
         return s->route_table;
     return s->acl_in ? s->acl_in : s->acl_out;
@@ -49,7 +52,7 @@ static void note_candidate(struct plan *p, enum entry_map map, enum number_kind 
         p->callbacks.number_of(p->callbacks.data, kind, id, &number) < 0 ||
         p->callbacks.get(p->callbacks.data, map, &number, value) < 0)
         return;
-    named->candidate = table_named(value, named->kind);
+    named->candidate = table_named(map, value, named->kind);
 }
 
 static int use_of_eni(struct plan *p, const struct index *ix, struct unit *u) {
@@ -87,22 +90,26 @@ static int use_of_nat(struct plan *p, const struct index *ix, struct unit *u) {
 static int use_of_subnet(struct plan *p, const struct index *ix, struct unit *u) {
     const struct subnet *s = u->users ? index_get(ix, KIND_SUBNET, u->scope, u->id) : NULL;
     const struct route_table *t = s ? route_table_of_subnet(ix, s->vpc_id, s->o.id) : NULL;
-    struct unit *routes = NULL, *acl = NULL;
+    const struct route_table *edge = s ? compile_edge(ix, s) : NULL;
+    const struct {
+        enum unit_kind kind;
+        const char *id;
+        enum entry_map map;
+    } named[] = {{UNIT_ROUTES, t ? t->o.id : NULL, ENTRY_SUBNETS},
+                 {UNIT_ACL, s ? s->acl_id : NULL, ENTRY_SUBNETS},
+                 {UNIT_ROUTES, edge ? edge->o.id : NULL, ENTRY_EDGES}};
 
-    if (t) {
-        routes = unit_get(&p->is, UNIT_ROUTES, t->o.scope, t->o.id);
-        if (!routes)
-            return -ENOMEM;
-        note_candidate(p, ENTRY_SUBNETS, NUMBER_SUBNET, u->id, routes);
+    for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+        struct unit *table = NULL;
+
+        if (named[i].id) {
+            table = unit_get(&p->is, named[i].kind, u->scope, named[i].id);
+            if (!table)
+                return -ENOMEM;
+            note_candidate(p, named[i].map, NUMBER_SUBNET, u->id, table);
+        }
+        use(p, &u->uses[i], table);
     }
-    if (s && s->acl_id) {
-        acl = unit_get(&p->is, UNIT_ACL, s->o.scope, s->acl_id);
-        if (!acl)
-            return -ENOMEM;
-        note_candidate(p, ENTRY_SUBNETS, NUMBER_SUBNET, u->id, acl);
-    }
-    use(p, &u->uses[0], routes);
-    use(p, &u->uses[1], acl);
     return 0;
 }
 
