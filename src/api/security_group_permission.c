@@ -278,22 +278,20 @@ static int add_permission(struct call *c, const struct security_group *g, enum w
 
 static int add_flat(struct call *c, const struct security_group *g, enum wish_use use,
                     const struct flat_permission *p, struct list *wishes) {
-    static const struct optint all = {.v = -1, .set = true};
     const struct group_param source = {.name = p->source_name, .user_id = p->source_owner};
     struct rule_wish w = {0};
     int r;
 
-    if (p->source_name && p->cidr.ip.family)
+    if (p->source_name && (p->cidr.ip.family || p->protocol || p->from.set || p->to.set))
         return call_error(c, "InvalidParameterCombination",
-                          "The parameter cidrIp may not be used with sourceSecurityGroupName");
+                          "The parameter sourceSecurityGroupName may not be used with ipProtocol, "
+                          "fromPort, toPort or cidrIp");
     if (!p->source_name && (!p->protocol || !p->cidr.ip.family || p->source_owner))
         return call_error(c, "MissingParameter",
                           "The request must contain the parameters ipProtocol and cidrIp");
-    /* Without ports, a group's members may send anything. */
-    if (p->source_name && !p->from.set)
-        r = wish_ports(c, p->protocol ? p->protocol : "-1", &all, &all, &w);
-    else
-        r = wish_ports(c, p->protocol ? p->protocol : "-1", &p->from, &p->to, &w);
+    /* A group's members may send anything. */
+    r = p->source_name ? wish_ports(c, "-1", &p->from, &p->to, &w)
+                       : wish_ports(c, p->protocol, &p->from, &p->to, &w);
     if (r == 0)
         r = p->source_name ? wish_group(c, &w, g, use, &source)
                            : wish_cidr(c, &w, &p->cidr, IP_V4, NULL);

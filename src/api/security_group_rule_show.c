@@ -10,16 +10,67 @@
 
 DESCRIBE_PARAMS(describe_params, "SecurityGroupRuleId");
 
-static int rule_exists(struct call *c, const char *id) {
+/* The caller's group that has the rule, or NULL. */
+static const struct security_group *group_of_rule(const struct call *c, const char *id) {
     struct cursor cur;
+    bool found = cursor_by_in(c->ix, &cur, KIND_SECURITY_GROUP, SG_BY_RULE, id, c->scope, NULL);
 
-    index_each_by(c->ix, cur, KIND_SECURITY_GROUP, SG_BY_RULE, id) {
-        const struct obj *o = cur.obj;
+    return found ? cur.obj : NULL;
+}
 
-        if (o->scope.account == c->scope.account && o->scope.region == c->scope.region)
-            return 0;
+/* Appends a group to a list of pointers to such; NULL is passed by. 0 or an error. */
+static int add_group(struct call *c, struct list *groups, const struct security_group *g) {
+    const struct security_group **slot = g ? list_add(groups, sizeof(*slot)) : NULL;
+
+    if (g && !slot)
+        return call_no_memory(c);
+    if (slot)
+        *slot = g;
+    return 0;
+}
+
+static bool is_exact(const struct filter *f, const char *name) {
+    if (strcmp(f->name, name) != 0)
+        return false;
+    list_each (char *, v, f->values)
+        if (strpbrk(*v, "*?\\"))
+            return false;
+    return true;
+}
+
+/*
+ * The groups whose rules may be shown, where ids or a filter tell: an account may have 150,000
+ * rules. 1: they are in *ret_groups, which the caller frees; 0: all may be; or an error.
+ */
+static int choose_groups(struct call *c, const struct list *ids, struct list *ret_groups) {
+    list_each (char *, id, *ids) {
+        const struct security_group *g = group_of_rule(c, *id);
+
+        if (!g)
+            return rule_not_found(c, *id);
+        if (add_group(c, ret_groups, g) < 0)
+            return -1;
     }
-    return rule_not_found(c, id);
+    if (ids->n)
+        return 1;
+    list_each (struct filter, f, *c->filters) {
+        bool by_group = is_exact(f, "group-id");
+
+        if (!by_group && !is_exact(f, "security-group-rule-id"))
+            continue;
+        list_each (char *, v, f->values)
+            if (add_group(c, ret_groups,
+                          by_group ? index_get(c->ix, KIND_SECURITY_GROUP, c->scope, *v)
+                                   : group_of_rule(c, *v)) < 0)
+                return -1;
+        return 1;
+    }
+    return 0;
+}
+
+static int by_group_id(const void *a, const void *b) {
+    return strcmp((*(struct security_group *const *)a)->o.id,
+                  (*(struct security_group *const *)b)->o.id);
 }
 
 static int by_rule_id(const void *a, const void *b) {
@@ -58,30 +109,55 @@ static bool show_rules_of(struct page *page, const struct security_group *g,
     return true;
 }
 
+static void show_chosen(struct page *page, const struct list *groups, const struct list *ids) {
+    const struct security_group **g = groups->items;
+
+    if (groups->n)
+        qsort(groups->items, groups->n, sizeof(*g), by_group_id);
+    for (uint32_t i = 0; i < groups->n; i++)
+        if ((!i || g[i] != g[i - 1]) && !show_rules_of(page, g[i], ids))
+            break;
+}
+
+/* From the group on with which the page before ended: some of its rules may be left. */
+static void show_all(struct page *page, const struct list *ids) {
+    const struct call *c = page->c;
+    const struct security_group *last;
+    char id[ID_MAX + 1] = "";
+    struct cursor cur;
+
+    if (page->after)
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(page->after, "/"), page->after);
+    last = *id ? index_get(c->ix, KIND_SECURITY_GROUP, c->scope, id) : NULL;
+    if (last && !show_rules_of(page, last, ids))
+        return;
+    for (bool more = cursor_in(c->ix, &cur, KIND_SECURITY_GROUP, c->scope, id); more;
+         more = cursor_next(&cur))
+        if (!show_rules_of(page, cur.obj, ids))
+            break;
+}
+
 static int describe_security_group_rules(struct call *c, const void *params) {
     const struct describe_ids *p = params;
     _free_ char **sorted = calloc(p->ids.n + 1, sizeof(*sorted));
     const struct list ids = {.items = sorted, .n = p->ids.n};
+    struct list groups = {0};
     struct page page;
-    struct cursor cur;
-    int r;
+    int chosen = sorted ? choose_groups(c, &p->ids, &groups) : call_no_memory(c);
+    int r =
+        chosen < 0 ? chosen : describe_begin(&page, c, &sg_rule_view_desc, "securityGroupRuleSet");
 
-    if (!sorted)
-        return call_no_memory(c);
-    list_each (char *, id, p->ids)
-        if (rule_exists(c, *id) < 0)
-            return -1;
-    for (uint32_t i = 0; i < ids.n; i++)
-        sorted[i] = list_str(p->ids, i);
-    qsort(sorted, ids.n, sizeof(*sorted), by_text);
-    r = describe_begin(&page, c, &sg_rule_view_desc, "securityGroupRuleSet");
-    if (r < 0)
-        return r;
-    index_each_in(c->ix, cur, KIND_SECURITY_GROUP, c->scope) {
-        if (!show_rules_of(&page, cur.obj, &ids))
-            break;
+    if (r == 0) {
+        for (uint32_t i = 0; i < ids.n; i++)
+            sorted[i] = list_str(p->ids, i);
+        qsort(sorted, ids.n, sizeof(*sorted), by_text);
+        if (chosen)
+            show_chosen(&page, &groups, &ids);
+        else
+            show_all(&page, &ids);
+        r = describe_end(&page);
     }
-    r = describe_end(&page);
+    free(groups.items);
     return c->error_code ? -1 : r;
 }
 

@@ -350,3 +350,38 @@ def test_revoke_answers_with_the_rules_it_took(account, ec2, group):
     at = "revokedSecurityGroupRuleSet/item/"
     assert (reply.find(at + "securityGroupRuleId"), reply.find(at + "cidrIpv4"), reply.find("return")) == \
         (rule["SecurityGroupRuleId"], "10.0.0.0/8", "true")
+
+
+def test_flat_form_with_a_group_lets_its_members_do_anything(ec2):
+    peer = ec2.create_security_group(GroupName="peer", Description="d")["GroupId"]
+    group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
+    (rule,) = ec2.authorize_security_group_ingress(GroupName="g", SourceSecurityGroupName="peer")["SecurityGroupRules"]
+    assert (rule["GroupId"], rule["IpProtocol"], rule["ReferencedGroupInfo"]["GroupId"]) == (group, "-1", peer)
+    call = ec2.authorize_security_group_ingress
+    for more in ({"IpProtocol": "tcp"}, {"FromPort": 1, "ToPort": 1}, {"CidrIp": "10.0.0.0/8"}):
+        assert error_code(call, GroupName="g", SourceSecurityGroupName="peer", **more) == "InvalidParameterCombination"
+    assert error_code(call, GroupName="g", SourceSecurityGroupName="peer",
+                      SourceSecurityGroupOwnerId="000000000009") == "InvalidGroup.NotFound"
+    ec2.revoke_security_group_ingress(GroupName="g", SourceSecurityGroupName="peer")
+    assert show(ec2, group)["IpPermissions"] == []
+
+
+def test_pages_of_rules_over_groups(ec2, vpc):
+    """Pages end within groups and at their ends; by all groups, by some, and by ids they say the same."""
+    groups = [make_group(ec2, vpc, f"g{i}") for i in range(5)]
+    for n, group in enumerate(groups):
+        allow(ec2, group, *[{**WEB, "FromPort": p, "ToPort": p} for p in range(1, 2 + 2 * n)])
+    everything = [r["SecurityGroupRuleId"] for r in ec2.describe_security_group_rules()["SecurityGroupRules"]]
+    pages = ec2.get_paginator("describe_security_group_rules")
+
+    def paged(**params):
+        return [r["SecurityGroupRuleId"] for page in pages.paginate(PaginationConfig={"PageSize": 5}, **params)
+                for r in page["SecurityGroupRules"]]
+
+    assert paged() == everything and len(everything) == len(set(everything))
+    mine = paged(Filters=filters(group_id=groups + groups[:1]))
+    assert len(mine) == 5 + 25 and set(mine) == {r for g in groups for r in paged(Filters=filters(group_id=g))}
+    some = sorted(everything)[::3]
+    shown = [r["SecurityGroupRuleId"] for r in ec2.describe_security_group_rules(SecurityGroupRuleIds=some + some[:1])["SecurityGroupRules"]]
+    assert sorted(shown) == some and paged(Filters=filters(security_group_rule_id=some)) == shown
+    assert paged(Filters=filters(group_id="sg-0123456789abcdef0")) == []
