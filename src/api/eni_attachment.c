@@ -31,8 +31,13 @@ int eni_attach(struct call *c, const struct network_interface *eni,
     if (type && count > type->enis)
         return call_error(c, "AttachmentLimitExceeded",
                           "Interface count %u exceeds the limit for %s", count, type->name);
-    if (eni_check_counts(c, type, eni) < 0)
+    if (eni_check_counts(c, type, eni) < 0) {
+        /* EC2 has a code of its own for this at a launch. */
+        if (i->state == INSTANCE_PENDING &&
+            strcmp(c->error_code, "PrivateIpAddressLimitExceeded") == 0)
+            c->error_code = "InvalidInterface.IpAddressLimitExceeded";
         return -1;
+    }
     copy = txn_edit(c->txn, eni);
     if (!copy)
         return call_no_memory(c);
@@ -120,6 +125,9 @@ static int detach_network_interface(struct call *c, const void *params) {
     const struct network_interface *eni = NULL;
     struct cursor cur;
 
+    if (!strstr(p->attachment_id, "-attach-"))
+        return call_error(c, "InvalidNetworkInterfaceAttachmentId.Malformed",
+                          "Invalid id: \"%.64s\" (expecting \"eni-attach-...\")", p->attachment_id);
     if (cursor_by(c->ix, &cur, KIND_NETWORK_INTERFACE, ENI_BY_ATTACHMENT, p->attachment_id)) {
         eni = cur.obj;
         if (eni->o.scope.account != c->scope.account || eni->o.scope.region != c->scope.region)

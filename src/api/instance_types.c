@@ -42,6 +42,46 @@ bool instance_type_nitro(const struct instance_type *t) {
     return !t->hypervisor || strcmp(t->hypervisor, "nitro") == 0; /* bare metal has none */
 }
 
+/* Behind the generation's digit a `g` stands for Graviton ("m6g", "c7gn"; EC2 user guide, "Instance
+ * type naming conventions"); the first of them was a1. */
+static const char *architecture_of(const struct instance_type *t) {
+    const char *generation = t->name + strcspn(t->name, "0123456789");
+    const char *suffix = generation + strspn(generation, "0123456789");
+    size_t n = strcspn(suffix, ".-");
+
+    if (strncmp(t->name, "mac", 3) == 0)
+        return strncmp(t->name, "mac1.", 5) == 0 ? "x86_64_mac" : "arm64_mac";
+    return strncmp(t->name, "a1.", 3) == 0 || memchr(suffix, 'g', n) ? "arm64" : "x86_64";
+}
+
+static bool get_architecture(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, architecture_of(obj));
+    return true;
+}
+
+static bool get_burstable(const struct look *look, const void *obj, struct buf *out) {
+    const char *name = ((const struct instance_type *)obj)->name;
+
+    buf_adds(out, name[0] == 't' && name[1] >= '1' && name[1] <= '9' ? "true" : "false");
+    return true;
+}
+
+/* The Nitro System's interfaces are the Elastic Network Adapter. */
+static bool get_ena(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, instance_type_nitro(obj) ? "required" : "unsupported");
+    return true;
+}
+
+#define SAME(name_, text_)                                                                         \
+    static bool get_##name_(const struct look *look, const void *obj, struct buf *out) {           \
+        buf_adds(out, text_);                                                                      \
+        return true;                                                                               \
+    }
+SAME(usage, "on-demand")
+SAME(root_device, "ebs")
+SAME(virtualization, "hvm")
+SAME(no, "false")
+
 static bool get_name(const struct look *look, const void *obj, struct buf *out) {
     buf_adds(out, ((const struct instance_type *)obj)->name);
     return true;
@@ -86,8 +126,13 @@ static void emit_strings(struct xml *x, const char *set, const char *const *item
     xml_close(x, set);
 }
 
-static void emit_usage(struct xml *x, const struct look *look, const void *obj) {
+static void emit_supported(struct xml *x, const struct look *look, const void *obj) {
     emit_strings(x, "supportedUsageClasses", (const char *const[]){"on-demand", NULL});
+    emit_strings(x, "supportedRootDeviceTypes", (const char *const[]){"ebs", NULL});
+    emit_strings(x, "supportedVirtualizationTypes", (const char *const[]){"hvm", NULL});
+    xml_open(x, "processorInfo");
+    emit_strings(x, "supportedArchitectures", (const char *const[]){architecture_of(obj), NULL});
+    xml_close(x, "processorInfo");
 }
 
 static const struct field network_fields[] = {
@@ -96,6 +141,8 @@ static const struct field network_fields[] = {
     {.type = FT_GET, .wire = "ipv4AddressesPerInterface", .get = get_ips},
     {.type = FT_GET, .wire = "ipv6AddressesPerInterface", .get = get_ipv6},
     {.type = FT_GET, .wire = "ipv6Supported", .get = get_ipv6_supported},
+    {.type = FT_GET, .wire = "enaSupport", .get = get_ena},
+    {.type = FT_GET, .wire = "efaSupported", .get = get_no},
 };
 static const struct desc network_desc = DESC("network info", struct instance_type, network_fields);
 
@@ -107,7 +154,20 @@ static void emit_network(struct xml *x, const struct look *look, const void *obj
 
 static const struct field type_fields[] = {
     {.type = FT_GET, .wire = "instanceType", .filter = "instance-type", .get = get_name},
-    {.type = FT_EMIT, .wire = "supportedUsageClasses", .emit = emit_usage},
+    {.type = FT_EMIT, .wire = "supportedUsageClasses", .emit = emit_supported},
+    {.type = FT_GET, .filter = "supported-usage-class", .get = get_usage},
+    {.type = FT_GET, .filter = "supported-root-device-type", .get = get_root_device},
+    {.type = FT_GET, .filter = "supported-virtualization-type", .get = get_virtualization},
+    {.type = FT_GET, .filter = "processor-info.supported-architecture", .get = get_architecture},
+    {.type = FT_GET,
+     .wire = "burstablePerformanceSupported",
+     .filter = "burstable-performance-supported",
+     .get = get_burstable},
+    {.type = FT_GET,
+     .wire = "hibernationSupported",
+     .filter = "hibernation-supported|network-info.efa-supported",
+     .get = get_no},
+    {.type = FT_GET, .filter = "network-info.ena-support", .get = get_ena},
     FIELD(0, FT_BOOL, struct instance_type, bare_metal, "bareMetal", .filter = "bare-metal"),
     {.type = FT_GET, .wire = "hypervisor", .filter = "hypervisor", .get = get_hypervisor},
     {.type = FT_EMIT, .wire = "networkInfo", .emit = emit_network},

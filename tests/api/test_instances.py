@@ -242,7 +242,8 @@ def test_public_address_for_a_single_interface_only(net):
 
 def test_type_limits_addresses_at_launch(net):
     asked = [{"DeviceIndex": 0, "SubnetId": net.subnet, "SecondaryPrivateIpAddressCount": 2}]
-    assert error_code(net.run, NetworkInterfaces=asked, InstanceType="t3.micro") == "PrivateIpAddressLimitExceeded"
+    assert error_code(net.run, NetworkInterfaces=asked, InstanceType="t3.micro") == \
+        "InvalidInterface.IpAddressLimitExceeded"
 
 
 # User data
@@ -476,7 +477,8 @@ def test_types(ec2):
     t = ec2.describe_instance_types(InstanceTypes=["m5.large"])["InstanceTypes"][0]
     assert (t["InstanceType"], t["Hypervisor"], t["BareMetal"]) == ("m5.large", "nitro", False)
     assert t["NetworkInfo"] == {"MaximumNetworkInterfaces": 3, "MaximumNetworkCards": 1, "Ipv4AddressesPerInterface": 10,
-                                "Ipv6AddressesPerInterface": 10, "Ipv6Supported": True}
+                                "Ipv6AddressesPerInterface": 10, "Ipv6Supported": True,
+                                "EnaSupport": "required", "EfaSupported": False}
     old = ec2.describe_instance_types(InstanceTypes=["m1.small"])["InstanceTypes"][0]
     assert old["NetworkInfo"]["Ipv6Supported"] is False
     assert error_code(ec2.describe_instance_types, InstanceTypes=["m5.large", "no.such"]) == "InvalidInstanceType"
@@ -491,6 +493,27 @@ def test_pages_of_types(ec2):
     many = ec2.describe_instance_types(Filters=[
         {"Name": "network-info.maximum-network-interfaces", "Values": ["15"]}])["InstanceTypes"]
     assert many and all(t["NetworkInfo"]["MaximumNetworkInterfaces"] == 15 for t in many)
+
+
+@pytest.mark.parametrize("name, architecture", [
+    ("m6g.large", "arm64"), ("c7gn.large", "arm64"), ("a1.large", "arm64"), ("g4dn.xlarge", "x86_64"),
+    ("m5.large", "x86_64"), ("is4gen.large", "arm64")])
+def test_architectures(ec2, name, architecture):
+    t = ec2.describe_instance_types(InstanceTypes=[name])["InstanceTypes"][0]
+    assert t["ProcessorInfo"]["SupportedArchitectures"] == [architecture]
+    found = ec2.describe_instance_types(Filters=[
+        {"Name": "processor-info.supported-architecture", "Values": [architecture]},
+        {"Name": "instance-type", "Values": [name]}])["InstanceTypes"]
+    assert len(found) == 1
+
+
+def test_facts_of_types(ec2):
+    t = ec2.describe_instance_types(InstanceTypes=["t3.micro"])["InstanceTypes"][0]
+    assert t["BurstablePerformanceSupported"] is True and t["HibernationSupported"] is False
+    assert t["SupportedRootDeviceTypes"] == ["ebs"] and t["SupportedVirtualizationTypes"] == ["hvm"]
+    assert (t["NetworkInfo"]["EnaSupport"], t["NetworkInfo"]["EfaSupported"]) == ("required", False)
+    burst = ec2.describe_instance_types(Filters=[{"Name": "burstable-performance-supported", "Values": ["true"]}])
+    assert {i["InstanceType"].split(".")[0] for i in burst["InstanceTypes"]} == {"t1", "t2", "t3", "t3a", "t4g"}
 
 
 def test_offerings(ec2):

@@ -378,6 +378,8 @@ def test_primary_stays_attached(ec2, net):
 
 
 def test_detach_what_is_not_attached(ec2, net, other):
+    assert error_code(ec2.detach_network_interface, AttachmentId="eni-0123456789abcdef0") == \
+        "InvalidNetworkInterfaceAttachmentId.Malformed"
     assert error_code(ec2.detach_network_interface, AttachmentId="eni-attach-0123456789abcdef0") == \
         "InvalidAttachmentID.NotFound"
     attachment = net.run()["NetworkInterfaces"][0]["Attachment"]["AttachmentId"]
