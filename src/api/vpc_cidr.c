@@ -15,6 +15,7 @@
 
 #include "api/gateway.h"
 #include "base/cleanup.h"
+#include "model/prefix_list.h"
 
 /* Which blocks go together */
 
@@ -161,6 +162,26 @@ void vpc_release_ipv6(struct call *c, const struct cidr *cidr) {
     txn_release(c->txn, (struct scope){0}, ipv6_claim(cidr, claim));
 }
 
+/* The destination of the route that the block is as large as or larger than; NULL: there is none.
+ * Of a prefix list, any of its entries. */
+static const struct cidr *route_within(struct call *c, const struct route_table *t,
+                                       const struct route *r, const struct cidr *block) {
+    const struct prefix_list *list;
+
+    if (r->origin == ROUTE_ORIGIN_CREATE_TABLE)
+        return NULL;
+    if (!r->prefix_list_id)
+        return cidr_contains(block, &r->cidr) ? &r->cidr : NULL;
+    list = index_get(c->ix, KIND_PREFIX_LIST, t->o.scope, r->prefix_list_id);
+    if (!list)
+        return NULL;
+    txn_depend(c->txn, list);
+    list_each (struct prefix_entry, e, list->entries)
+        if (cidr_contains(block, &e->cidr))
+            return &e->cidr;
+    return NULL;
+}
+
 /* A block "must not be the same or larger than the CIDR range of a route". */
 static int check_routes(struct call *c, const struct vpc *v, const struct cidr *cidr) {
     struct cursor cur;
@@ -170,10 +191,12 @@ static int check_routes(struct call *c, const struct vpc *v, const struct cidr *
         const struct route_table *t = cur.obj;
 
         list_each (struct route, r, t->routes) {
-            if (r->origin != ROUTE_ORIGIN_CREATE_TABLE && cidr_contains(cidr, &r->cidr))
+            const struct cidr *to = route_within(c, t, r, cidr);
+
+            if (to)
                 return call_error(c, "InvalidVpc.Range",
                                   "The CIDR '%s' conflicts with the route to %s in route table %s.",
-                                  cidr_format(cidr, text), cidr_format(&r->cidr, text2), t->o.id);
+                                  cidr_format(cidr, text), cidr_format(to, text2), t->o.id);
         }
     }
     return 0;

@@ -118,6 +118,16 @@ def test_block_must_not_hold_the_destination_of_a_route(ec2, vpc):
     associate(ec2, vpc, "10.5.0.0/25")
 
 
+def test_block_must_not_hold_an_entry_of_a_routes_prefix_list(ec2, vpc):
+    entries = [{"Cidr": "192.0.2.0/24"}, {"Cidr": "10.5.0.0/24"}]
+    name = ec2.create_managed_prefix_list(PrefixListName="far", AddressFamily="IPv4", MaxEntries=3,
+                                          Entries=entries)["PrefixList"]["PrefixListId"]
+    ec2.create_route(RouteTableId=main_table(ec2, vpc)["RouteTableId"], DestinationPrefixListId=name,
+                     GatewayId=make_gateway(ec2, vpc))
+    assert error_code(associate, ec2=ec2, vpc=vpc, cidr="10.5.0.0/16") == "InvalidVpc.Range"
+    associate(ec2, vpc, "10.5.0.0/25")
+
+
 def test_ipv6_later(ec2, vpc):
     association = associate6(ec2, vpc)
     assert association["Ipv6CidrBlock"].endswith("::/56")
