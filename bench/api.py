@@ -37,6 +37,7 @@ class Server:
              "--rate", "0", "--credential", ":".join(KEY)], stdout=subprocess.PIPE)
         self.endpoint = self.process.stdout.readline().decode().split()[-1]
         self.started = time.monotonic() - began
+        self.busy = self.cpu()
         self.port = self.endpoint.rsplit(":", 1)[1]
 
     def memory(self):
@@ -89,7 +90,7 @@ class Bench:
     def run(self):
         self.server = Server(self.options.build, self.directory)
         self.memory = self.server.memory()
-        self.started = self.server.started
+        self.started, self.busy = self.server.started, self.server.busy
         some = random.choices(self.interfaces, k=REQUESTS)
         filtered = {"Filter.1.Name": "subnet-id", "Filter.1.Value.1": self.subnet, "MaxResults": 5}
         page = {"MaxResults": 100, "Filter.1.Name": "vpc-id", "Filter.1.Value.1": self.vpc}
@@ -118,7 +119,7 @@ class Bench:
 
 def show(bench, first, empty):
     each = (bench.memory - empty) / bench.size
-    print(f"\n{bench.size} interfaces: started in {bench.started:.2f} s, {bench.memory / 2**20:.0f} MiB, "
+    print(f"\n{bench.size} interfaces: started in {bench.started:.2f} s ({bench.busy:.2f} s of CPU), {bench.memory / 2**20:.0f} MiB, "
           f"{each:.0f} bytes an interface")
     print(f"{'call':38} {'clients':>7} {'calls/s':>9} {'a CPU s':>9} {'p50 us':>8} {'p99 us':>8} {'ratio':>6}")
     for (name, clients), (rate, by_cpu, median, tail) in bench.rows.items():

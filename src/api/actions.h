@@ -66,6 +66,7 @@ extern const struct actions subnet_attribute_actions;
 extern const struct actions subnet_cidr_actions;
 extern const struct actions subnet_reservation_actions;
 extern const struct actions tag_actions;
+extern const struct actions tag_row_actions;
 extern const struct actions vpc_actions;
 extern const struct actions vpn_gateway_actions;
 extern const struct actions vpc_attribute_actions;

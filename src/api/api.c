@@ -76,6 +76,7 @@ static const struct actions *const families[] = {
     &subnet_cidr_actions,
     &subnet_reservation_actions,
     &tag_actions,
+    &tag_row_actions,
     &vpc_actions,
     &vpn_gateway_actions,
     &vpc_attribute_actions,

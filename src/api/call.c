@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 
-#define TAGS_MAX 50 /* of a resource (EC2 user guide, "Tag restrictions") */
 
 /* Codes whose status is not 400 (EC2 API reference, "Error codes"). */
 static const struct {

@@ -17,6 +17,8 @@
 struct api;
 struct call;
 
+#define TAGS_MAX 50 /* of a resource (EC2 user guide, "Tag restrictions") */
+
 enum action_flags {
     ACT_FILTER = 1, /* Filter.N */
     ACT_PAGES = 8,  /* MaxResults, NextToken */

@@ -110,88 +110,8 @@ static int delete_tags(struct call *c, const void *params) {
     return call_return_true(c);
 }
 
-/* DescribeTags: one row for each tag. */
-
-struct tag_row {
-    const char *resource_type, *resource_id;
-    const struct tag *tag;
-    struct list tags; /* that one, borrowed, for the filter tag:KEY */
-};
-
-static bool row_type(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, ((const struct tag_row *)obj)->resource_type);
-    return true;
-}
-
-static bool row_id(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, ((const struct tag_row *)obj)->resource_id);
-    return true;
-}
-
-static bool row_key(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, ((const struct tag_row *)obj)->tag->key);
-    return true;
-}
-
-static bool row_value(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, ((const struct tag_row *)obj)->tag->value);
-    return true;
-}
-
-static const struct field row_fields[] = {
-    {.type = FT_GET, .wire = "resourceId", .filter = "resource-id", .get = row_id},
-    {.type = FT_GET, .wire = "resourceType", .filter = "resource-type", .get = row_type},
-    {.type = FT_GET, .wire = "key", .filter = "key", .get = row_key},
-    {.type = FT_GET, .wire = "value", .filter = "value", .get = row_value},
-    FIELD(0, FT_LIST, struct tag_row, tags, NULL, .sub = &tag_desc),
-};
-static const struct desc row_desc = DESC("tag", struct tag_row, row_fields);
-
-static bool show_tags(struct page *page, enum kind k, const char *type, const char *id,
-                      const struct list *tags) {
-    list_each (struct tag, t, *tags) {
-        struct tag_row row = {
-            .resource_type = type, .resource_id = id, .tag = t, .tags = {.items = t, .n = 1}};
-        char key[256];
-
-        snprintf(key, sizeof(key), "%02d/%s/%s", (int)k, id, t->key);
-        if (!describe_row(page, key, &row))
-            return false;
-    }
-    return true;
-}
-
-static int describe_tags(struct call *c, const void *params) {
-    struct page page;
-    struct cursor cur;
-    bool more = true;
-    int r = describe_begin(&page, c, &row_desc, "tagSet");
-
-    if (r < 0)
-        return r;
-    for (enum kind k = 1; more && k < KIND_COUNT; k++) {
-        if (!kind_info(k)->tags)
-            continue;
-        index_each_in(c->ix, cur, k, c->scope) {
-            const struct obj *o = cur.obj;
-
-            more = show_tags(&page, k, kind_info(k)->resource_type, o->id, obj_tags(o));
-            if (!more)
-                break;
-        }
-    }
-    index_each_in(c->ix, cur, KIND_SECURITY_GROUP, c->scope) {
-        list_each (struct sg_rule, rule, ((const struct security_group *)cur.obj)->rules) {
-            if (more)
-                more = show_tags(&page, KIND_COUNT, "security-group-rule", rule->id, &rule->tags);
-        }
-    }
-    return describe_end(&page);
-}
-
 static const struct action rows[] = {
     {"CreateTags", &tags_desc, create_tags},
     {"DeleteTags", &tags_desc, delete_tags},
-    {"DescribeTags", NULL, describe_tags, ACT_FILTERS, "tagSet"},
 };
 ACTIONS(tag_actions, rows);

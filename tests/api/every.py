@@ -206,6 +206,7 @@ CALLS = {
     "DescribeEgressOnlyInternetGateways": lambda w: {"EgressOnlyInternetGatewayId.1": w["eigw"]},
     "DescribeFlowLogs": lambda w: {"FlowLogId.1": w["flow_log"]},
     "DescribeIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w['account']}:root"},
+    "DescribeImageAttribute": lambda w: {"ImageId": "ami-netns", "Attribute": "launchPermission"},
     "DescribeInstanceAttribute": lambda w: {"InstanceId": w["instance"], "Attribute": "instanceType"},
     "DescribeInstanceCreditSpecifications": lambda w: {"InstanceId.1": w["instance"]},
     "DescribeInstanceStatus": lambda w: {"InstanceId.1": w["instance"]},
@@ -244,6 +245,7 @@ CALLS = {
     "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w["vpc_cidr"]},
     "EnableAddressTransfer": lambda w: {"AllocationId": w["spare_eip"], "TransferAccountId": "999999999999"},
     "EnableVgwRoutePropagation": lambda w: {"GatewayId": w["vgw"], "RouteTableId": w["spare_table"]},
+    "GetConsoleOutput": lambda w: {"InstanceId": w["instance"]},
     "GetManagedPrefixListAssociations": lambda w: {"PrefixListId": w["list"]},
     "GetManagedPrefixListEntries": lambda w: {"PrefixListId": w["list"]},
     "GetSecurityGroupsForVpc": lambda w: {"VpcId": w["vpc"]},
@@ -254,8 +256,12 @@ CALLS = {
     "ModifyIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w['account']}:root", "Resource": "vpc",
                                          "UseLongIds": "true"},
     "ModifyInstanceAttribute": lambda w: {"InstanceId": w["instance"], "DisableApiTermination.Value": "true"},
+    "ModifyInstanceMetadataDefaults": lambda w: {"HttpTokens": "required"},
+    "ModifyInstanceMetadataOptions": lambda w: {"InstanceId": w["instance"], "HttpTokens": "required"},
     "ModifyManagedPrefixList": lambda w: {"PrefixListId": w["list"], "CurrentVersion": 2, "AddEntry.1.Cidr": "10.5.0.0/16"},
     "ModifyNetworkInterfaceAttribute": lambda w: {"NetworkInterfaceId": w["eni"], "Description.Value": "x"},
+    "ModifyPrivateDnsNameOptions": lambda w: {"InstanceId": w["stopped"], "PrivateDnsHostnameType": "resource-name"},
+    "ModifyPublicIpDnsNameOptions": lambda w: {"NetworkInterfaceId": w["eni"], "HostnameType": "public-ipv4-dns-name"},
     "ModifySecurityGroupRules": lambda w: {
         "GroupId": w["group"], "SecurityGroupRule.1.SecurityGroupRuleId": w["rule"],
         **{f"SecurityGroupRule.1.SecurityGroupRule.{k}": v for k, v in (
@@ -267,6 +273,9 @@ CALLS = {
     "RebootInstances": lambda w: {"InstanceId.1": w["instance"]},
     "RejectVpcPeeringConnection": lambda w: {"VpcPeeringConnectionId": w["pending_peering"]},
     "ReleaseAddress": lambda w: {"AllocationId": w["spare_eip"]},
+    "MonitorInstances": lambda w: {"InstanceId.1": w["instance"]},
+    "UnmonitorInstances": lambda w: {"InstanceId.1": w["instance"]},
+    "ResetInstanceAttribute": lambda w: {"InstanceId": w["stopped"], "Attribute": "sourceDestCheck"},
     "ReplaceNetworkAclAssociation": lambda w: {"AssociationId": w["acl_association"], "NetworkAclId": w["acl"]},
     "ReplaceNetworkAclEntry": lambda w: {"NetworkAclId": w["acl"], "RuleNumber": 100, "Protocol": "-1", "Egress": "false",
                                          "RuleAction": "deny", "CidrBlock": ZERO},
@@ -337,7 +346,7 @@ MORE = [
                    "instance", "list", "reservation")]
 
 # Those that need nothing.
-for name in ("DescribeAccountAttributes", "DescribeAggregateIdFormat", "DescribeClassicLinkInstances", "DescribeIdFormat",
+for name in ("DescribeAccountAttributes", "GetInstanceMetadataDefaults", "DescribeAggregateIdFormat", "DescribeClassicLinkInstances", "DescribeIdFormat",
              "DescribeMovingAddresses", "DescribePrincipalIdFormat",
              "DescribeAvailabilityZones", "DescribeImages", "DescribeInstanceTypeOfferings",
              "DescribeInstanceTypes", "DescribePrefixLists", "DescribeRegions", "DescribeSecurityGroupVpcAssociations",
@@ -360,5 +369,7 @@ WITHOUT = {
     "ModifyAvailabilityZoneGroup": "no group of zones may be left or entered",
     "MoveAddressToVpc": "EC2-Classic ended",
     "RestoreAddressToClassic": "EC2-Classic ended",
+    "DeregisterImage": "the images are vpcd's own",
+    "RegisterImage": "the images are vpcd's own",
     "ModifyVpcTenancy": "every VPC has the one tenancy that it could get",
 }

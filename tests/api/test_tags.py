@@ -165,6 +165,30 @@ def test_describe_pages(ec2, vpc):
     assert sorted(shown) == sorted((r, k) for r in resources for k in "ab")
 
 
+def test_pages_of_rules_and_of_tags_that_come_and_go(ec2, vpc):
+    group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="d")["GroupId"]
+    rules = [r["SecurityGroupRuleId"] for r in ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": i, "ToPort": i, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]} for i in range(8)])[
+            "SecurityGroupRules"]]
+    ec2.create_tags(Resources=[*rules, group, vpc], Tags=[{"Key": f"stays{i}", "Value": "a" * 200} for i in range(7)])
+    ec2.create_tags(Resources=rules, Tags=[{"Key": f"goes{i}", "Value": ""} for i in range(20)])
+    for wanted in ([], [{"Name": "resource-id", "Values": [*rules[::-1], group, vpc, rules[0]]}]):
+        shown, token, i = [], {}, 0
+        while True:
+            page = ec2.describe_tags(MaxResults=5, Filters=wanted, **token)
+            shown += [(t["ResourceId"], t["Key"]) for t in page["Tags"]]
+            if "NextToken" not in page:
+                break
+            token = {"NextToken": page["NextToken"]}
+            ec2.delete_tags(Resources=rules, Tags=[{"Key": f"goes{i}"}])
+            ec2.create_tags(Resources=rules, Tags=[{"Key": f"new{i}", "Value": ""}])
+            i = min(i + 1, 19)
+        assert len(shown) == len(set(shown))
+        assert {(r, f"stays{i}") for r in (*rules, group, vpc) for i in range(7)} <= set(shown)
+        ec2.delete_tags(Resources=rules, Tags=[{"Key": f"new{i}"} for i in range(20)])
+        ec2.create_tags(Resources=rules, Tags=[{"Key": f"goes{i}", "Value": ""} for i in range(20)])
+
+
 def test_rule_tags_do_not_leak_into_the_group(ec2, vpc):
     group = default_group(ec2, make_vpc(ec2))["GroupId"]
     rule = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"][0]
