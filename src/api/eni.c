@@ -269,6 +269,7 @@ int eni_delete(struct call *c, const struct network_interface *eni) {
     txn_release(c->txn, c->scope, mac_claim(copy, claim));
     sgset_drop(c, copy->vpc_id, copy->sgset);
     flow_logs_drop(c, copy->o.id);
+    eni_permissions_drop(c, copy->o.id);
     txn_delete(c->txn, eni);
     return 0;
 }

@@ -119,6 +119,11 @@ static void emit_devices(struct xml *x, const struct look *look, const void *obj
     image_emit_devices(x);
 }
 
+/* What no image here has. */
+static bool row_none(const struct look *look, const void *obj, struct buf *out) {
+    return false;
+}
+
 #define ROW(wire_, filter_, get_)                                                                  \
     { .type = FT_GET, .wire = (wire_), .filter = (filter_), .get = (get_) }
 static const struct field image_fields[] = {
@@ -145,6 +150,12 @@ static const struct field image_fields[] = {
     ROW("hypervisor", "hypervisor", row_hypervisor),
     ROW("enaSupport", "ena-support", row_yes),
     ROW("platformDetails", "platform-details", row_platform),
+    ROW(NULL,
+        "block-device-mapping.snapshot-id|image-allowed|kernel-id|platform|product-code|"
+        "product-code.type|ramdisk-id|source-image-id|source-image-region|source-instance-id|"
+        "sriov-net-support|state-reason-code|state-reason-message|tag-key",
+        row_none),
+    ROW(NULL, "free-tier-eligible", row_no),
     ROW("usageOperation", "usage-operation", row_usage),
 };
 static const struct desc image_desc = DESC("image", struct image_row, image_fields);

@@ -225,6 +225,16 @@ static void emit_status(struct xml *x, const struct look *look, const void *obj)
     emit_check(x, look, obj, "instanceStatus");
 }
 
+/* No events are scheduled for instances, and nobody operates them. */
+static bool no_event(const struct look *look, const void *obj, struct buf *out) {
+    return false;
+}
+
+static bool not_managed(const struct look *look, const void *obj, struct buf *out) {
+    buf_adds(out, "false");
+    return true;
+}
+
 static const struct field status_fields[] = {
     {.type = FT_GET, .wire = "instanceId", .get = get_id},
     FIELD(0, FT_STR, struct instance, zone, "availabilityZone", .filter = "availability-zone"),
@@ -232,6 +242,12 @@ static const struct field status_fields[] = {
     {.type = FT_GET, .filter = "instance-state-name", .get = state_name},
     {.type = FT_GET, .filter = "instance-state-code", .get = state_code},
     {.type = FT_GET, .filter = "instance-status.status|system-status.status", .get = status_of},
+    {.type = FT_GET,
+     .filter = "event.code|event.description|event.instance-event-id|event.not-after|"
+               "event.not-before|event.not-before-deadline|operator.principal|"
+               "attached-ebs-status.status",
+     .get = no_event},
+    {.type = FT_GET, .filter = "operator.managed", .get = not_managed},
     {.type = FT_GET,
      .filter = "instance-status.reachability|system-status.reachability",
      .get = reachability_of},

@@ -73,7 +73,6 @@ static int delete_network_interface(struct call *c, const void *params) {
     if (eni->instance_id || eni->requester_managed)
         return call_error(c, "InvalidNetworkInterface.InUse",
                           "Network interface '%s' is currently in use.", p->id);
-    eni_permissions_drop(c, p->id);
     if (eni_delete(c, eni) < 0)
         return -1;
     return call_return_true(c);
