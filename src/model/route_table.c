@@ -215,6 +215,10 @@ static bool get_peerings(const struct look *look, const void *obj, struct buf *o
     return get_targets(obj, "route.vpc-peering-connection-id", out);
 }
 
+static bool get_transits(const struct look *look, const void *obj, struct buf *out) {
+    return get_targets(obj, "route.transit-gateway-id", out);
+}
+
 static bool get_egress_only(const struct look *look, const void *obj, struct buf *out) {
     return get_targets(obj, "route.egress-only-internet-gateway-id", out);
 }
@@ -336,6 +340,7 @@ static const struct field route_table_fields[] = {
     {.type = FT_GET, .filter = "route.gateway-id", .get = get_gateways},
     {.type = FT_GET, .filter = "route.nat-gateway-id", .get = get_nats},
     {.type = FT_GET, .filter = "route.vpc-peering-connection-id", .get = get_peerings},
+    {.type = FT_GET, .filter = "route.transit-gateway-id", .get = get_transits},
     {.type = FT_GET, .filter = "route.egress-only-internet-gateway-id", .get = get_egress_only},
     {.type = FT_GET, .filter = "route.instance-id", .get = get_instances},
     {.type = FT_GET, .filter = "route.state", .get = get_states},

@@ -225,6 +225,26 @@ def test_replace_checks_as_create_does(ec2, net, table):
     assert routes(ec2, table)["0.0.0.0/0"]["NatGatewayId"] == nat
 
 
+def test_filters_by_target(ec2, account, net, table):
+    nat, egress = nat_gateway(ec2, net.subnet), egress_gateway(ec2, net.vpc)
+    pcx, instance = peering(ec2, net.vpc, make_vpc(ec2, "10.2.0.0/16")), net.run()["InstanceId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=egress)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.2.0.0/16", VpcPeeringConnectionId=pcx)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.168.0.0/24", InstanceId=instance)
+
+    def ids(name, value):
+        found = ec2.describe_route_tables(Filters=[{"Name": name, "Values": [value]}])["RouteTables"]
+        return [t["RouteTableId"] for t in found]
+
+    for name, value in (("nat-gateway-id", nat), ("egress-only-internet-gateway-id", egress),
+                        ("vpc-peering-connection-id", pcx), ("instance-id", instance), ("state", "blackhole"),
+                        ("destination-ipv6-cidr-block", "::/0"), ("destination-cidr-block", "192.168.0.0/24")):
+        assert ids("route." + name, value) == [table], name
+    assert ids("route.transit-gateway-id", "tgw-0123456789abcdef0") == []
+    assert table in ids("owner-id", account.id) and ids("association.route-table-id", table) == []
+
+
 def test_prefix_list_as_destination(ec2, net, table):
     pl = prefix_list(ec2, "198.51.100.0/24", "203.0.113.0/24")
     create = lambda **target: ec2.create_route(RouteTableId=table, DestinationPrefixListId=pl, **target)
