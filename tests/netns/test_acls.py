@@ -7,6 +7,7 @@
 import contextlib
 import itertools
 import socket
+import threading
 import types
 
 import pytest
@@ -253,3 +254,50 @@ def _answered(s, public):
                 return True
     except socket.timeout:
         return False
+
+
+def churn(w, stop, counts):
+    """Associations change between two ACLs that differ in what concerns nobody here, and entries come and go."""
+    acls = (w.two, w.one)
+    while not stop.is_set():
+        acl = acls[counts[0] % 2]
+        entry(w, acl, 20, INGRESS, "deny", cidr=f"172.16.{counts[0] % 200}.0/24")
+        use(w, w.subnets[1], acl)
+        w.ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=20, Egress=INGRESS)
+        counts[0] += 1
+
+
+def test_no_packet_is_lost_or_let_through_while_acls_change(w):
+    """Of flows that are new and of one that goes on: each packet that both states allow arrives, none that both refuse."""
+    for acl in (w.one, w.two):
+        wide(w, acl)
+        entry(w, acl, 10, INGRESS, "deny", UDP, ports=(5001,))
+    use(w, w.subnets[1], w.two)
+    until(lambda: goes(w, w.a, w.c, udp(next(ports), 5001, b"x")) == "network-acl-ingress", "the ACL", 5)
+    stop, counts, sent, lost = threading.Event(), [0], 0, 0
+    changes = threading.Thread(target=churn, args=(w, stop, counts))
+    with w.c.udp("0.0.0.0", 5000) as right, w.c.udp("0.0.0.0", 5001) as wrong:
+        wrong.setblocking(False)
+        changes.start()
+        try:
+            while counts[0] < 60 and changes.is_alive():
+                wanted = set()
+                for n in range(20):
+                    data = sent.to_bytes(4, "big")
+                    for port in (5001, 5000):  # half of a known flow
+                        w.at_a.send(ether(ROUTER_MAC, w.a.mac, ip(w.a.ip, w.c.ip, udp(1024 + sent % 12000 if n % 2 else 1000, port, data))))
+                    wanted.add(data)
+                    sent += 1
+                right.settimeout(2)
+                try:
+                    while wanted:
+                        wanted.remove(right.recv(10))
+                except socket.timeout:
+                    lost += len(wanted)
+                with pytest.raises(BlockingIOError):
+                    wrong.recv(10)
+        finally:
+            stop.set()
+            changes.join()
+    print(f"{counts[0]} changes, {sent} packets")
+    assert counts[0] >= 60 and not lost

@@ -30,6 +30,11 @@ def w(cloud):
     w.clients, w.servers = cloud.group(w.vpc, "clients"), cloud.group(w.vpc, "servers")
     w.a, w.b, w.c = (cloud.instance(w.subnet, [g], ipv6=True) for g in (w.clients, w.servers, w.clients))
     w.at_a, w.at_b = w.a.wire(), w.b.wire()
+    w.acls = [w.ec2.create_network_acl(VpcId=w.vpc["VpcId"])["NetworkAcl"]["NetworkAclId"] for _ in range(2)]
+    for acl in w.acls:
+        for egress in (True, False):
+            w.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=egress, RuleAction="allow", Protocol="-1", CidrBlock="0.0.0.0/0")
+            w.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=101, Egress=egress, RuleAction="allow", Protocol="-1", Ipv6CidrBlock="::/0")
     w.table = w.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [w.vpc["VpcId"]]}])["RouteTables"][0]["RouteTableId"]
     return w
 
@@ -285,6 +290,18 @@ class Stream(threading.Thread):
             s.close()
 
 
+def churn_acls(w, i):
+    """An entry that concerns nobody here comes and goes; the subnet changes from one ACL to another that allows as much."""
+    for egress in (True, False):
+        w.ec2.create_network_acl_entry(NetworkAclId=w.acls[i % 2], RuleNumber=10 + i % 5, Egress=egress, RuleAction="deny", Protocol="-1",
+                                       CidrBlock=f"172.16.{i % 200}.0/24")
+    acl = w.ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [w.subnet]}])["NetworkAcls"][0]
+    mine = next(a["NetworkAclAssociationId"] for a in acl["Associations"] if a["SubnetId"] == w.subnet)
+    w.ec2.replace_network_acl_association(AssociationId=mine, NetworkAclId=w.acls[i % 2])
+    for egress in (True, False):
+        w.ec2.delete_network_acl_entry(NetworkAclId=w.acls[i % 2], RuleNumber=10 + i % 5, Egress=egress)
+
+
 def churn(w, n):
     """Changes of all kinds around the flows, none of which concerns them."""
     for i in range(n):
@@ -296,6 +313,7 @@ def churn(w, n):
             allow(w, rule, group=w.clients)
         if i % 25 == 0:
             w.ec2.create_route(RouteTableId=w.table, DestinationCidrBlock=f"192.{i % 200}.2.0/24", NetworkInterfaceId=w.c.eni)
+        churn_acls(w, i)
     for i in range(n):
         rule = tcp_rule(2000 + i, cidr=f"10.{i % 200}.0.0/16")
         if i % 2 == 0:
