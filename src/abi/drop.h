@@ -31,7 +31,7 @@
     X(16, ND_INVALID, "nd-invalid", "Neighbour discovery that RFC 4861 tells a receiver to discard.") \
     X(17, ROUTER_SOLICITATION, "router-solicitation", "Router solicitations are not answered: routes are configured.") \
     X(18, MLD, "multicast-listener", "Multicast listener reports: there is no multicast inside a VPC.") \
-    X(19, DHCP, "dhcp", "DHCP is not served by this version.") \
+    X(19, DHCP, "dhcp", "DHCP is not served by this version, and an instance is no server.") \
     X(20, LINK_LOCAL, "link-local", "Link-local destinations are not forwarded, and this service is not there.") \
     X(21, TO_ROUTER, "to-router", "The router's own address answers nothing.") \
     X(22, GROUP_EGRESS, "security-group-egress", "No rule of the sender's security groups allows it out.") \

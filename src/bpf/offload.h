@@ -91,6 +91,8 @@ STAGE int offload_check(struct __sk_buff *skb) {
     p->sum_end = from + offset + 2;
     if (from == p->l4_off && offset == sum_offset(p)) {
         p->partial = PARTIAL_OWN; /* 1 */
+        if (p->key.proto == IPPROTO_SCTP)
+            p->may_split = 0; /* a CRC, which nobody here computes */
         return 0;
     }
     if (from < p->l4_off + p->l4_header || p->quotes)

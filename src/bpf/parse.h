@@ -51,6 +51,16 @@ static __always_inline int is_mapped(const struct abi_addr *a) {
     return (a->w[0] | a->w[1]) == 0 && a->w[2] == bpf_htonl(0x0000ffff);
 }
 
+/* DHCP between a client and a server, both ways: nobody inside is one, and none is asked by others.
+ */
+static __always_inline int is_dhcp(const struct flow_key *key) {
+    u32 client = key->family == FAMILY_V4 ? 68 : 546, server = key->family == FAMILY_V4 ? 67 : 547;
+    u32 from = bpf_ntohs(key->sport), to = bpf_ntohs(key->dport);
+
+    return key->proto == IPPROTO_UDP &&
+           ((from == client && to == server) || (from == server && to == client));
+}
+
 /* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
 static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
     u32 header = 0; /* length of the transport header, for counting segments */
@@ -101,15 +111,7 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
         p->ip_len += (p->segments - 1) * headers;
     }
 
-    if (p->key.proto == IPPROTO_UDP) {
-        if (p->key.family == FAMILY_V4 && p->key.sport == bpf_htons(68) &&
-            p->key.dport == bpf_htons(67))
-            return DROP_DHCP;
-        if (p->key.family == FAMILY_V6 && p->key.sport == bpf_htons(546) &&
-            p->key.dport == bpf_htons(547))
-            return DROP_DHCP;
-    }
-    return 0;
+    return is_dhcp(&p->key) ? DROP_DHCP : 0;
 }
 
 /* What follows the IP header, as far as it is there. */

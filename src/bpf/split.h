@@ -32,7 +32,7 @@
 _Static_assert(SPLIT_PIECES *SPLIT_SLICE >= VPC_MTU - 20, "pieces");
 _Static_assert(SPLIT_PIECES *SPLIT_SLICE <= ROOM_BYTES, "room");
 
-/* 2: `len` bytes. */
+/* Step 2: `len` bytes. */
 STAGE int split_load(struct __sk_buff *skb, u32 len) {
     struct room *r = room_get();
     struct pkt *p = pkt_get();
@@ -55,12 +55,12 @@ STAGE int split_load(struct __sk_buff *skb, u32 len) {
     if (p->key.proto == IPPROTO_UDP && !sum)
         sum = 0xffff;
     if (at > 16)
-        return DROP_INTERNAL; /* not a sum of this kind (SCTP) */
+        return DROP_INTERNAL;
     __builtin_memcpy(r->b + at, &sum, 2);
     return 0;
 }
 
-/* 3: piece number `i`. Its bytes; 0: something went wrong. */
+/* Step 3: piece number `i`. Its bytes; 0: something went wrong. */
 STAGE u32 split_piece(struct __sk_buff *skb, u32 i, u32 total, u32 fragment) {
     struct room *r = room_get();
     struct pkt *p = pkt_get();

@@ -69,6 +69,14 @@ enum drop_reason hop(struct way *w, uint8_t step, const char *question, const ch
     return reason;
 }
 
+/* A client's question, or a server's answer: from an instance neither is forwarded. */
+static bool is_dhcp(const struct oracle_packet *p, uint16_t client, uint16_t server,
+                    uint8_t family) {
+    return p->protocol == UDP && p->src.family == family &&
+           ((p->sport == client && p->dport == server) ||
+            (p->sport == server && p->dport == client));
+}
+
 /* 1 */
 static enum drop_reason malformed(const struct oracle_packet *p) {
     if (p->protocol == ICMPV6 && p->src.family == IP_V6) {
@@ -89,9 +97,7 @@ static enum drop_reason malformed(const struct oracle_packet *p) {
             break;
         }
     }
-    if (p->protocol == UDP && p->src.family == IP_V4 && p->sport == 68 && p->dport == 67)
-        return DROP_DHCP;
-    if (p->protocol == UDP && p->src.family == IP_V6 && p->sport == 546 && p->dport == 547)
+    if (is_dhcp(p, 68, 67, IP_V4) || is_dhcp(p, 546, 547, IP_V6))
         return DROP_DHCP;
     if (within(&p->src, "::ffff:0:0/96") || within(&p->dst, "::ffff:0:0/96"))
         return DROP_MAPPED;

@@ -176,6 +176,11 @@ static void what_it_carries(struct world *w, struct oracle_packet *p) {
     if (p->protocol == 17 && world_chance(w, 2)) { /* DHCP */
         p->sport = p->src.family == IP_V4 ? 68 : 546;
         p->dport = p->src.family == IP_V4 ? 67 : 547;
+        if (world_chance(w, 50)) {
+            uint16_t client = p->sport;
+            p->sport = p->dport;
+            p->dport = client;
+        }
     }
 }
 

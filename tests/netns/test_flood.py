@@ -9,8 +9,11 @@
 
 An interface may have 16,384 half-open flows; the frames are forged, so that nothing but the packet path costs time.
 """
+import contextlib
 import itertools
+import os
 import random
+import signal
 import threading
 import time
 import types
@@ -183,3 +186,52 @@ def test_a_flood_from_outside_does_not_close_its_victim(w, f, kind):
     for _ in range(10):
         assert f.opens(w.y.ip, server.getsockname()[1], 2)
         assert w.x.opens(f.ip, at_f.getsockname()[1], 2)
+
+
+def resident(pid):
+    """Kilobytes of memory that a process has."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def test_the_daemons_do_not_grow(w, f):
+    """Tables are the kernel's, with limits: a flood, and drops that are told of, cost the daemons no memory."""
+    pids = {w.cloud.agent_pid(), w.cloud.supervisor.pid, *(int(p) for p in open(f"/proc/{w.cloud.supervisor.pid}/task/{w.cloud.supervisor.pid}/children").read().split())}
+    with f.wire() as at_f:
+        flood(at_f, made(f, f.victim.mac, f.victim.ip, KINDS["UDP"]))
+        before = {p: resident(p) for p in pids}
+        for kind in KINDS.values():
+            flood(at_f, made(f, f.victim.mac, f.victim.ip, kind))
+            flood(at_f, made(f, "02:00:00:00:00:99", "10.0.1.250", kind))
+        w.cloud.drops()
+    grown = {p: resident(p) - before[p] for p in pids}
+    assert max(grown.values()) < 8192, grown
+
+
+def test_a_flood_while_nobody_manages(own_cloud):
+    """All daemons killed: the flooder is held to its quota all the same, others' flows go on, and their new ones open."""
+    vpc = own_cloud.vpc(ipv6=True)
+    subnet = own_cloud.subnet(vpc, "10.0.1.0/24", 1)
+    tracked = own_cloud.group(vpc, "tracked", [everything(cidr="10.0.0.0/16", cidr6="::/1")])
+    f, v, x, y = own_cloud.instances(4, subnet, [tracked], ipv6=True)
+    talks = [Talk(x, y, y.ip), Talk(x, v, v.ip6), Talk(f, y, y.ip)]
+    server = y.serve(y.ip, next(ports))
+    agent = own_cloud.agent_pid()
+    os.killpg(own_cloud.supervisor.pid, signal.SIGKILL)
+    own_cloud.supervisor.wait(BOUND)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(agent, signal.SIGKILL)
+    until(lambda: not own_cloud.agent_pid(), "the agent's end")
+    with f.wire() as at_f:
+        for kind in KINDS.values():
+            flood(at_f, made(f, v.mac, v.ip, kind))
+            for talk in talks:
+                assert talk.on() < 1
+            for _ in range(20):
+                x.dial(y.ip, server.getsockname()[1], seconds=2).close()
+                server.accept()[0].close()
+    assert not f.opens(y.ip, server.getsockname()[1], 2)
+    own_cloud.start()
+    assert own_cloud.drops().get("conntrack-allowance", 0) > 0
+    for talk in talks:
+        talk.on()
