@@ -368,6 +368,8 @@ static bool quotes_flow(const struct oracle_flow *f, const struct oracle_packet 
 
     got.src = f->src;
     got.dst = f->dst;
+    if (f->nat_port)
+        got.sport = f->nat_port;
     if (!reply)
         got = answer_to(&f->first);
     if (error->from != (reply ? f->to : f->first.from) || quoted->protocol != got.protocol ||

@@ -81,6 +81,7 @@ struct oracle_flow {
     struct ip src, dst;                    /* of the first packet as delivered */
     enum oracle_tracking sender, receiver; /* of the first packet's */
     char gateway[ORACLE_GATEWAY];          /* as in the first packet's verdict */
+    uint16_t nat_port; /* the port or identifier that a NAT gateway chose; else 0 */
 };
 
 /* `host` NULL: no uplink, every interface here. */

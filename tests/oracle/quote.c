@@ -15,10 +15,16 @@ void quote_random(struct world *w, const struct oracle_flow *flow, const struct 
     if (reply) { /* the first packet as it was delivered */
         got.src = flow->src;
         got.dst = flow->dst;
+        if (flow->nat_port)
+            got.sport = flow->nat_port;
     } else { /* the reply, as it was */
         got = *back;
         got.src = flow->first.dst;
         got.dst = flow->first.src;
+        if (flow->nat_port && got.protocol == IPPROTO_ICMP)
+            got.sport = flow->first.sport;
+        else if (flow->nat_port)
+            got.dport = flow->first.sport;
     }
     *quoted = got;
     quoted->length = 0;
@@ -74,6 +80,14 @@ size_t quote_write(struct world *w, const struct oracle_packet *error, const str
     return n;
 }
 
+/* The port of the side that began, or the identifier, in an IPv4 packet. */
+static uint16_t port_of(const struct oracle_packet *p, const uint8_t *frame, bool forward) {
+    const uint8_t *l4 = frame + 34;
+    unsigned at = p->protocol == IPPROTO_ICMP ? 4 : forward ? 0 : 2;
+
+    return (uint16_t)(l4[at] << 8 | l4[at + 1]);
+}
+
 const char *quote_differs(const struct oracle_flow *flow, const struct oracle_packet *back,
                           bool reply, const uint8_t *frame, size_t n) {
     const struct oracle_packet *sent = reply ? &flow->first : back;
@@ -88,6 +102,8 @@ const char *quote_differs(const struct oracle_flow *flow, const struct oracle_pa
         return "source in the quotation";
     if (!ip_equal(&dst, &sent->dst))
         return "destination in the quotation";
+    if (flow->nat_port && port_of(sent, inside, reply) != (reply ? sent->sport : flow->nat_port))
+        return "port in the quotation";
     if (!v6 && checksum(inside + 14, 20, 0) != 0)
         return "IPv4 checksum in the quotation";
     if (n == (size_t)(v6 ? 40 + (inside[18] << 8 | inside[19]) : (inside[16] << 8 | inside[17])) &&

@@ -261,7 +261,6 @@ static void test_first_packets(void **state) {
 struct life {
     struct oracle_flow flow;
     char from[64], to[64]; /* "": the uplink */
-    uint16_t nat_port;     /* that the NAT gateway gave it; 0: none did */
 };
 
 static const struct network_interface *by_name(const struct world *w, const char *id) {
@@ -294,9 +293,9 @@ static bool next_packet(const struct world *w, struct life *l, bool reply,
         ret->src = l->flow.dst;
         ret->dst = l->flow.src;
         ret->sport = first->dport;
-        ret->dport = l->nat_port ? l->nat_port : first->sport;
-        if (l->nat_port && first->protocol == IPPROTO_ICMP) /* the identifier (write_packet) */
-            ret->sport = l->nat_port;
+        ret->dport = l->flow.nat_port ? l->flow.nat_port : first->sport;
+        if (l->flow.nat_port && first->protocol == IPPROTO_ICMP) /* the identifier (write_packet) */
+            ret->sport = l->flow.nat_port;
         if (first->protocol == IPPROTO_ICMP && first->src.family == IP_V4)
             ret->icmp_type = first->icmp_type == 8 ? 0 : 14;
         if (first->protocol == IPPROTO_ICMPV6 && first->src.family == IP_V6)
@@ -324,7 +323,7 @@ static void one_error(struct world *w, const struct oracle_host *host, struct li
     const char *what = NULL;
     size_t n;
 
-    if (l->nat_port || !next_packet(w, l, true, &back) || !next_packet(w, l, false, &quoted))
+    if (!next_packet(w, l, true, &back) || !next_packet(w, l, false, &quoted))
         return;
     quote_random(w, &l->flow, &back, reply, &error, &quoted);
     write_packet(&quoted, ACK, &inside);
@@ -379,7 +378,7 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
     else if (v.accepted)
         what = delivery_differs(&p, &v, &o, turned);
     if (!what && v.accepted && is_translated(v.gateway) && !v.anew &&
-        inner_port(&p, o.frame, reply) != (reply ? l->flow.first.sport : l->nat_port))
+        inner_port(&p, o.frame, reply) != (reply ? l->flow.first.sport : l->flow.nat_port))
         what = "port behind a NAT gateway";
     if (what) {
         printf("  the flow: tracking %d %d, this is %s\n", l->flow.sender, l->flow.receiver,
@@ -439,8 +438,8 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     }
     begin_life(&l, &p, &v);
     if (is_translated(v.gateway)) {
-        l.nat_port = inner_port(&p, o.frame, false);
-        assert_true(l.nat_port >= 1024);
+        l.flow.nat_port = inner_port(&p, o.frame, false);
+        assert_true(l.flow.nat_port >= 1024);
         later_translated++;
     }
     later_inward += v.gateway[0] == 'e';
