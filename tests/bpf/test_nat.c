@@ -307,6 +307,14 @@ static void test_gone(void **state) {
     no_flows();
 }
 
+/* As if nothing had happened to the count for long. */
+static int unchanged(const void *key, const void *value, void *arg) {
+    struct nat_count_value v = *(const struct nat_count_value *)value;
+
+    v.changed_ns = 0;
+    return dataplane_put(w.dp, DATAPLANE_NAT_COUNTS, key, &v);
+}
+
 /* Counts go with the entries, and the sweep mends what was deleted from outside. */
 static void test_counts(void **state) {
     enum dataplane_map flows = DATAPLANE_FLOWS;
@@ -330,8 +338,16 @@ static void test_counts(void **state) {
     assert_int_equal(live, 100);
     age(0);
     assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
-    assert_int_equal(counts(), 0);
+    assert_in_range(counts(), 0, 50); /* those that were ended may have another grace period */
+    for (uint16_t i = 1; i <= 10; i++) {
+        k = standard_udp(&a, "10.0.1.4", HOST, i, 54);
+        expect_pass(&w, &a, &k, NULL);
+    }
     assert_int_equal(dataplane_each(w.dp, flows, forget, &flows), 0);
+    assert_in_range(counts(), 10, 60);
+    assert_int_equal(dataplane_each(w.dp, DATAPLANE_NAT_COUNTS, unchanged, NULL), 0);
+    assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
+    assert_int_equal(counts(), 0);
 }
 
 /* --- Two CPUs, the same first packets ------------------------------------------------------ */
@@ -394,6 +410,11 @@ static void test_race(void **state) {
 }
 
 int main(void) {
+    const struct CMUnitTest quick[] = {
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_private),        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_gone),           cmocka_unit_test(test_counts),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
         cmocka_unit_test(test_private),        cmocka_unit_test(test_reset),
@@ -401,5 +422,8 @@ int main(void) {
         cmocka_unit_test(test_race),           cmocka_unit_test(test_limit),
     };
 
-    return cmocka_run_group_tests(tests, setup, standard_teardown);
+    /* Without acceleration a CPU stands still for as long as another takes for much, and 55,000
+     * packets take minutes: the last two are not for such a machine. */
+    return getenv("SLOW_MACHINE") ? cmocka_run_group_tests(quick, setup, standard_teardown)
+                                  : cmocka_run_group_tests(tests, setup, standard_teardown);
 }
