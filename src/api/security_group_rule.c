@@ -225,9 +225,18 @@ static int authorize_egress(struct call *c, const void *params) {
     return authorize(c, params, true);
 }
 
-/* Takes the rule out, and tells of it. */
+/* Takes the rule out, and tells of it (RevokedSecurityGroupRule has fewer members than a rule). */
 static void revoke_rule(struct call *c, struct security_group *g, uint32_t i) {
-    show_rule(c, g, list_at(g->rules, struct sg_rule, i));
+    const struct sg_rule *r = list_at(g->rules, struct sg_rule, i);
+    struct xml *x = &c->xml;
+
+    xml_open(x, "item");
+    xml_text(x, "securityGroupRuleId", r->id);
+    xml_text(x, "groupId", g->o.id);
+    sg_rule_emit(x, r);
+    xml_text(x, "referencedGroupId", r->group_id);
+    xml_text(x, "description", r->description);
+    xml_close(x, "item");
     desc_clear(&sg_rule_desc, list_at(g->rules, struct sg_rule, i));
     list_cut(&g->rules, sizeof(struct sg_rule), i);
 }

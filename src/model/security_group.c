@@ -356,13 +356,9 @@ static bool view_group_id(const struct look *look, const void *obj, struct buf *
     return true;
 }
 
-static void emit_view(struct xml *x, const struct look *look, const void *obj) {
-    const struct sg_rule_view *v = obj;
-    const struct sg_rule *r = v->rule;
-    unsigned long long owner = v->group->o.scope.account;
+void sg_rule_emit(struct xml *x, const struct sg_rule *r) {
     char text[CIDR_TEXT];
 
-    xml_textf(x, "groupOwnerId", "%012llu", owner);
     xml_bool(x, "isEgress", r->egress);
     xml_text(x, "ipProtocol", sg_protocol_name(r->protocol, text));
     xml_textf(x, "fromPort", "%lld", (long long)r->from);
@@ -371,6 +367,15 @@ static void emit_view(struct xml *x, const struct look *look, const void *obj) {
         xml_text(x, r->cidr.ip.family == IP_V4 ? "cidrIpv4" : "cidrIpv6",
                  cidr_format(&r->cidr, text));
     xml_text(x, "prefixListId", r->prefix_list_id);
+}
+
+static void emit_view(struct xml *x, const struct look *look, const void *obj) {
+    const struct sg_rule_view *v = obj;
+    const struct sg_rule *r = v->rule;
+    unsigned long long owner = v->group->o.scope.account;
+
+    xml_textf(x, "groupOwnerId", "%012llu", owner);
+    sg_rule_emit(x, r);
     if (r->group_id) {
         xml_open(x, "referencedGroupInfo");
         sg_rule_emit_group(x, look->ix, v->group, r);

@@ -70,6 +70,8 @@ extern const struct desc sg_rule_view_desc;
 /* True when the rule names a group of a peered VPC, and that or the connection is gone. */
 bool sg_rule_is_stale(const struct index *ix, const struct security_group *g,
                       const struct sg_rule *r);
+/* What EC2 shows of a rule's own: direction, protocol, ports, CIDR or prefix list. */
+void sg_rule_emit(struct xml *x, const struct sg_rule *r);
 /* What EC2 shows of a group in a rule: userId, groupId, and where it is when in another VPC. */
 void sg_rule_emit_group(struct xml *x, const struct index *ix, const struct security_group *g,
                         const struct sg_rule *r);
