@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 
-
 /* Codes whose status is not 400 (EC2 API reference, "Error codes"). */
 static const struct {
     const char *code;
