@@ -93,7 +93,8 @@ static int check_once(struct call *c, const struct prefix_list *pl, const struct
     list_each (struct entry_param, p, *remove)
         if (settle_cidr(c, pl, &p->cidr, &all[n++]) < 0)
             return -1;
-    qsort(all, n, sizeof(*all), by_cidr);
+    if (n)
+        qsort(all, n, sizeof(*all), by_cidr);
     for (size_t i = 1; i < n; i++)
         if (cidr_equal(&all[i - 1], &all[i]))
             return call_error(c, "InvalidParameterValue",
@@ -159,7 +160,8 @@ static int change_entries(struct call *c, struct prefix_list *pl, const struct l
         if (add_entry(c, pl, &old, list_at(*add, struct entry_param, i)) < 0)
             return -1;
     }
-    qsort(pl->entries.items, pl->entries.n, sizeof(struct prefix_entry), prefix_entry_cmp);
+    if (pl->entries.n)
+        qsort(pl->entries.items, pl->entries.n, sizeof(struct prefix_entry), prefix_entry_cmp);
     return 0;
 }
 

@@ -63,7 +63,8 @@ static int associate(struct call *c, const void *params) {
     if (!a || n->o.no_memory)
         return call_no_memory(c);
     a->stuck = false;
-    qsort(n->vpcs.items, n->vpcs.n, sizeof(*a), by_vpc);
+    if (n->vpcs.n)
+        qsort(n->vpcs.items, n->vpcs.n, sizeof(*a), by_vpc);
     txn_put(c->txn, n);
     /* Not with a VPC that another writer is deleting. */
     txn_touch(c->txn, v);

@@ -114,7 +114,8 @@ static void random_prefix(struct world *w, struct prefix_list *pl) {
         return;
     e = world_must(list_add(&pl->entries, sizeof(*e)));
     e->cidr = cidr;
-    qsort(pl->entries.items, pl->entries.n, sizeof(*e), prefix_entry_cmp);
+    if (pl->entries.n)
+        qsort(pl->entries.items, pl->entries.n, sizeof(*e), prefix_entry_cmp);
 }
 
 void world_make_list(struct world *w) {
