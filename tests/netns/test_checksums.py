@@ -9,6 +9,8 @@ without offloads. Without them (`ethtool -K eth0 tx off`) each packet leaves its
 import contextlib
 import hashlib
 import itertools
+import json
+import os
 import random
 import socket
 import subprocess
@@ -17,7 +19,7 @@ import types
 
 import pytest
 
-from conftest import BOUND, everything
+from conftest import BOUND, BUILD, everything
 from frames import ACK, ether, icmp, ip, ipv6, ns, packed, solicited_node, tcp, udp
 
 ROUTER_MAC = "06:00:00:00:00:01"
@@ -191,6 +193,31 @@ def test_segmentation_between_instances(w, family):
         stream(w.a, w.b, address, "0.0.0.0" if family == 4 else "::", 16 << 20)
         sizes = [len(f.raw) for f in at_b.drain() if f.protocol == 6]
     assert max(sizes) > 9015, "offloads were on: packets of many segments arrive as one"
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_segments_are_counted_as_on_the_wire(w, family):
+    """The flow counts segments of 9,001 bytes and the headers of each, though they pass as few large packets."""
+    address, size, header = (w.b.ip, 8 << 20, 52) if family == 4 else (w.b.ip6, 8 << 20, 72)
+    with w.b.serve("0.0.0.0" if family == 4 else "::", next(ports)) as listener, w.b.wire() as at_b:
+        with w.a.dial(address, listener.getsockname()[1]) as c, listener.accept()[0] as s:
+            s.settimeout(BOUND)
+            sender = threading.Thread(target=c.sendall, args=(MEGABYTE * 8,))
+            sender.start()
+            got = 0
+            while got < size:
+                got += len(s.recv(1 << 20))
+            sender.join()
+            port = c.getsockname()[1]
+            shown = subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", w.cloud.directory, "flows", "--port", str(port), "--json"],
+                                   stdout=subprocess.PIPE, text=True, check=True, timeout=BOUND)
+            flow, = json.loads(shown.stdout)["flows"]
+            arrived = [f for f in at_b.drain() if f.sport == port]
+    assert flow["packets"] >= size / (9001 - header)
+    assert len(arrived) < flow["packets"], "several segments arrive as one"
+    # 8 bytes of options more in the SYN; what was sent again is counted again.
+    assert flow["bytes"] >= size + flow["packets"] * header
+    assert flow["bytes"] < size * 1.05 + flow["packets"] * header
 
 
 @pytest.mark.parametrize("family", [4, 6])
