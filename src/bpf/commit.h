@@ -22,6 +22,7 @@
 #include "bpf/groups.h"
 #include "bpf/packet.h"
 #include "bpf/quota.h"
+#include "bpf/recall.h"
 
 /* Counts the flow under `eni`; 0, or the reason of a drop. */
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {

@@ -14,6 +14,7 @@
 #include "bpf/internet.h"
 #include "bpf/outside.h"
 #include "bpf/packet.h"
+#include "bpf/recall.h"
 #include "bpf/receiver.h"
 #include "bpf/route.h"
 #include "bpf/source.h"
