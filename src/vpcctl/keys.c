@@ -21,10 +21,14 @@ static json_t *request_of(const char *cmd, const char *action) {
 int ctl_account(const struct ctl *ctl) {
     const char *action = ctl->argc ? ctl->argv[0] : "list";
     json_t *request = request_of("account", action), *answer;
+    int argc = ctl->argc;
     const json_t *row;
     size_t i;
 
-    for (int n = 1; n < ctl->argc; n++)
+    /* account limit ACCOUNT NAME VALUE */
+    if (strcmp(action, "limit") == 0 && ctl->argc == 4)
+        json_object_set_new(request, "value", json_string(ctl->argv[--argc]));
+    for (int n = 1; n < argc; n++)
         json_object_set_new(
             request, is_account(ctl->argv[n]) || strcmp(action, "delete") == 0 ? "id" : "name",
             json_string(ctl->argv[n]));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/limits.h"
 #include "api/sigv4.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -19,6 +20,7 @@
 #include "model/account.h"
 
 #define ACCOUNTS_MAX 10000
+#define LIMIT_VALUE_MAX 10000000
 #define KEYS_MAX 10 /* of an account, made by vpcctl */
 
 static const struct scope global;
@@ -308,6 +310,27 @@ static int delete_account(struct command *c, struct txn *t, uint64_t number, con
     return 0;
 }
 
+/* How much of something an account may have, from its next call on. */
+static int set_limit(struct command *c, struct txn *t, const char *id) {
+    const struct account *a = *id ? index_get(txn_index(t), KIND_ACCOUNT, global, id) : NULL;
+    enum limit l = limit_by_name(text_of(c, "name"));
+    struct account *n;
+    int64_t value;
+
+    if (!a)
+        return refuse(c, "there is no such account");
+    if (l == LIMIT_COUNT)
+        return refuse(c, "there is no such limit: vpcctl(8) names them");
+    if (int_parse(text_of(c, "value"), 0, LIMIT_VALUE_MAX, &value) < 0)
+        return refuse(c, "a limit is a number from 0 to 10000000");
+    n = txn_edit(t, a);
+    if (!n || limit_set(n, l, value) < 0)
+        return refuse(c, "memory is short");
+    txn_put(t, n);
+    c->answer = json_pack("{s:s}", "id", id);
+    return 0;
+}
+
 static int account_command(struct command *c, struct txn *t) {
     const struct index *ix = txn_index(t);
     const char *action = text_of(c, "action"), *id = text_of(c, "id");
@@ -320,8 +343,10 @@ static int account_command(struct command *c, struct txn *t) {
         return refuse(c, "an account id is 12 digits, and not all zero");
     if (strcmp(action, "delete") == 0)
         return delete_account(c, t, number, id);
+    if (strcmp(action, "limit") == 0)
+        return set_limit(c, t, id);
     if (strcmp(action, "create") != 0)
-        return refuse(c, "an account can be listed, created and deleted");
+        return refuse(c, "an account can be listed, created, limited and deleted");
     if (index_count(ix, KIND_ACCOUNT) >= ACCOUNTS_MAX)
         return refuse(c, "there are too many accounts");
     if (number && index_get(ix, KIND_ACCOUNT, global, id))
