@@ -151,6 +151,14 @@ def ec2(account):
     return account.ec2
 
 
+@pytest.fixture
+def raw(account):
+    from raw import Raw
+    connection = Raw(account)
+    yield connection
+    connection.close()
+
+
 def error_code(call, **params):
     """The code of the error that the call must answer with."""
     from botocore.exceptions import ClientError
