@@ -169,7 +169,9 @@ def test_egress_only(w):
             before = w.cloud.drops().get("egress-only", 0)
             w.up.send(ether(ROUTER_MAC, w.up.mac, ip(w.cloud.host6, w.b.ip6, tcp(9, 22))))
             return until(lambda: w.cloud.drops().get("egress-only", 0) > before or None, "refused", 1)
-        until(refused, "nothing begins outside")
+        with w.b.wire() as at_b:
+            until(refused, "nothing begins outside")
+            assert not [f for f in at_b.drain() if f.dport == 22], "refused on the way in, not b's answer on the way out"
         s.sendall(b"still")
         assert c.recv(100) == b"still"
         w.ec2.detach_internet_gateway(InternetGatewayId=igw, VpcId=w.B["VpcId"])
