@@ -138,6 +138,15 @@ def test_client_tokens(spoilt, action):
 
 
 
+@pytest.mark.parametrize("action", [a for a in TAGGING if a not in WITH_TOKEN])
+def test_what_is_made_with_tags_has_them(spoilt, action):
+    made = spoilt.call(action, **every.tag_specification(CREATED[action], action))
+    assert made.status == 200, made.text
+    tags = spoilt.call("DescribeTags", {"Filter.1.Name": "key", "Filter.1.Value.1": action})
+    found = tags.tree.findall(f"{EC2}tagSet/{EC2}item")
+    assert [t.findtext(EC2 + "resourceType") for t in found] == [CREATED[action]], tags.text
+
+
 @pytest.mark.parametrize("action", [a for a in DESCRIBES if DUMP[a]["pages"]])
 def test_order_is_stable_and_pages_are_whole(world, action):
     """Page by page the same as at once, whatever the size of the pages."""

@@ -89,10 +89,10 @@ def test_security_group(ec2, tf_vpc):
     ec2.authorize_security_group_egress(GroupId=group, IpPermissions=every)
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
         {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}],
-         "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}])
+         "Ipv6Ranges": [{"CidrIpv6": "::/0", "Description": "all"}]}])
     (shown,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     (rule,) = shown["IpPermissions"]
-    assert rule["IpRanges"] == [{"CidrIp": "10.0.0.0/8"}] and rule["Ipv6Ranges"] == [{"CidrIpv6": "::/0"}]
+    assert rule["IpRanges"] == [{"CidrIp": "10.0.0.0/8"}] and rule["Ipv6Ranges"] == [{"CidrIpv6": "::/0", "Description": "all"}]
     # aws_vpc_security_group_ingress_rule: by id.
     made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
         {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": group}]}],
