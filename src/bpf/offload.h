@@ -76,15 +76,19 @@ static __always_inline int sum_change(struct __sk_buff *skb, u32 at, u32 from, u
 STAGE int offload_check(struct __sk_buff *skb) {
     const struct sk_buff *kernel = (const void *)skb;
     struct pkt *p = pkt_get();
-    u16 start = 0, offset = 0, network = 0;
+    u32 first = bpf_core_field_offset(kernel->csum_start);
+    u32 offset_at = bpf_core_field_offset(kernel->csum_offset) - first;
+    u32 network_at = bpf_core_field_offset(kernel->network_header) - first;
+    u16 start, offset, network;
+    u8 fields[64]; /* the three are within 60 bytes: one read for all */
     u32 from;
 
-    if (!p)
+    if (!p || offset_at > sizeof fields - 2 || network_at > sizeof fields - 2 ||
+        bpf_probe_read_kernel(fields, sizeof fields, (const void *)skb + first))
         return DROP_INTERNAL;
-    if (bpf_core_read(&start, sizeof start, &kernel->csum_start) ||
-        bpf_core_read(&offset, sizeof offset, &kernel->csum_offset) ||
-        bpf_core_read(&network, sizeof network, &kernel->network_header))
-        return DROP_INTERNAL;
+    start = *(u16 *)fields;
+    offset = *(u16 *)(fields + offset_at);
+    network = *(u16 *)(fields + network_at);
     if (p->kind == PKT_NS || p->fragment || start < network)
         return DROP_MALFORMED;
     from = ETH_LEN + (u32)start - network;
