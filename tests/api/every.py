@@ -45,6 +45,8 @@ def _network(ec2, w):
     w["reservation"] = ec2.create_subnet_cidr_reservation(
         SubnetId=w["subnet"], Cidr="10.0.0.128/28", ReservationType="explicit")[
             "SubnetCidrReservation"]["SubnetCidrReservationId"]
+    # Addresses that are named below are given to nobody else.
+    ec2.create_subnet_cidr_reservation(SubnetId=w["subnet"], Cidr="10.0.0.64/27", ReservationType="explicit")
     w["dhcp"], w["spare_dhcp"] = (ec2.create_dhcp_options(
         DhcpConfigurations=[{"Key": "domain-name", "Values": [n]}])["DhcpOptions"]["DhcpOptionsId"] for n in ("a", "b"))
     w["acl"], w["spare_acl"] = (ec2.create_network_acl(VpcId=w["vpc"])["NetworkAcl"]["NetworkAclId"] for _ in range(2))
@@ -97,8 +99,8 @@ def _interfaces(ec2, w):
     egress, *_ = [r for r in ec2.describe_security_group_rules(Filters=filters(group_id=w["group"]))["SecurityGroupRules"]
                  if r["IsEgress"]]
     w["egress_rule"] = egress["SecurityGroupRuleId"]
-    w["eni"] = interface(PrivateIpAddress="10.0.0.50", SecondaryPrivateIpAddressCount=0, PrivateIpAddresses=[
-        {"PrivateIpAddress": "10.0.0.51", "Primary": False}], Ipv6AddressCount=1)
+    w["eni"] = interface(PrivateIpAddress="10.0.0.70", SecondaryPrivateIpAddressCount=0, PrivateIpAddresses=[
+        {"PrivateIpAddress": "10.0.0.71", "Primary": False}], Ipv6AddressCount=1)
     w["spare_eni"] = interface()
     (shown,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[w["eni"]])["NetworkInterfaces"]
     w["ipv6"] = shown["Ipv6Addresses"][0]["Ipv6Address"]
@@ -293,7 +295,7 @@ CALLS = {
     "StopInstances": lambda w: {"InstanceId.1": w["instance"]},
     "TerminateInstances": lambda w: {"InstanceId.1": w["stopped"]},
     "UnassignIpv6Addresses": lambda w: {"NetworkInterfaceId": w["eni"], "Ipv6Addresses.1": w["ipv6"]},
-    "UnassignPrivateIpAddresses": lambda w: {"NetworkInterfaceId": w["eni"], "PrivateIpAddress.1": "10.0.0.51"},
+    "UnassignPrivateIpAddresses": lambda w: {"NetworkInterfaceId": w["eni"], "PrivateIpAddress.1": "10.0.0.71"},
     "UnassignPrivateNatGatewayAddress": lambda w: {"NatGatewayId": w["private_nat"], "PrivateIpAddress.1": "10.0.0.77"},
     "UpdateSecurityGroupRuleDescriptionsEgress": lambda w: {
         "GroupId": w["group"], "SecurityGroupRuleDescription.1.SecurityGroupRuleId": w["egress_rule"],
