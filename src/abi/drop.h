@@ -41,7 +41,7 @@
     X(26, NO_ROUTE, "no-route", "The subnet's route table has no route for the destination.") \
     X(27, BLACKHOLE, "blackhole", "The route's target is gone.") \
     X(28, ROUTE_KIND, "route-target", "The route's target is of a kind that this version cannot forward to.") \
-    X(29, NO_ADDRESS, "no-such-address", "The destination is inside the VPC and belongs to no interface.") \
+    X(29, NO_ADDRESS, "no-such-address", "No interface of the VPC, or of the peered VPC that the route leads to, has the destination's address.") \
     X(30, NO_LINK, "no-link", "The receiving interface is not on this host or not running.") \
     X(31, NOT_DESTINATION, "not-destination", "The receiving interface checks its destinations and does not have this address.") \
     X(32, NO_PUBLIC, "no-public-address", "Sent to an internet gateway from an address that has no public address.") \

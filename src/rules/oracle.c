@@ -191,7 +191,7 @@ static enum drop_reason leads_elsewhere(struct way *w, const struct network_inte
     if (is_target(r, "pcx-"))
         return hop(w, 4, "source from outside", r->target, DROP_SPOOFED_ADDRESS);
     if (is_target(r, "eigw-"))
-        return hop(w, 4, "source from outside", r->target, DROP_EGRESS_ONLY);
+        return hop(w, 8, "egress-only internet gateway", r->target, DROP_EGRESS_ONLY);
     return DROP_NONE;
 }
 

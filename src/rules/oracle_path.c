@@ -220,7 +220,8 @@ enum drop_reason cross_internet(struct way *w, const char *by) {
         return hop(w, 8, "another NAT gateway", nat->o.id, DROP_NAT_UNSOLICITED);
     if (nat)
         return answer_nat(w, nat, false);
-    return hop(w, 8, "internet gateway", by, to_uplink(w));
+    return hop(w, 8, strncmp(by, "eigw-", 5) == 0 ? "the internet" : "internet gateway",
+               strncmp(by, "eigw-", 5) == 0 ? "" : by, to_uplink(w));
 }
 
 /* 8, an internet gateway. */

@@ -98,7 +98,7 @@ static bool print_way(const json_t *way) {
     print_interface(json_object_get(way, "from"));
     printf("\n");
     json_array_foreach(json_object_get(way, "hops"), i, hop) {
-        printf("  %2lld  %-46s %-8s %s\n", number_in(hop, "step"), text_in(hop, "question"),
+        printf("  %2lld  %-54s %-8s %s\n", number_in(hop, "step"), text_in(hop, "question"),
                json_is_true(json_object_get(hop, "passed")) ? "passed" : "REFUSED",
                text_in(hop, "by"));
     }
