@@ -36,6 +36,7 @@ static int run_action(struct call *c, const struct calls_ask *a) {
 
     while (strcmp(row->name, a->name) != 0)
         row++;
+    c->action = row;
     params = calloc(1, row->params->size);
     assert_int_equal(form_add(&form, a->params, strlen(a->params)), 0);
     assert_int_equal(form_sort(&form), 0);
