@@ -8,6 +8,7 @@
  *  1. another public address (or one's own): the packet turns round in the gateway, its destination
  *     is translated too, and it is delivered to that ENI as one that came from outside: the
  *     receiver's groups see the sender's public address. One flow entry holds both translations.
+ *     Nothing begins so at whoever would answer by an egress-only gateway
  *  2. the answers to what began outside: they go where it came from
  *  3. the host's own address: echo requests, the ports that --uplink-allow names, all with
  *     CONFIG_HOST_OPEN
@@ -102,6 +103,35 @@ static __always_inline int uplink_allows(const struct pkt *p, const struct confi
     return 0;
 }
 
+/* What the route table of the receiver's subnet says of the packet's source (enum route_kind, and
+ * ROUTE_INSIDE); 0: nothing. */
+STAGE u32 route_back(void) {
+    struct pkt *p = pkt_get();
+    struct subnet_key subnet_key = {};
+    struct subnet_value *subnet;
+    struct eni_key eni_key = {};
+    struct route_value *route;
+    struct route_key key = {};
+    struct eni_value *e;
+
+    if (!p)
+        return 0;
+    eni_key.eni = p->v.far;
+    e = bpf_map_lookup_elem(&enis, &eni_key);
+    if (!e)
+        return 0;
+    subnet_key.subnet = e->subnet;
+    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
+    if (!subnet)
+        return 0;
+    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
+    key.table = subnet->route_table;
+    key.family = p->key.family;
+    key.addr = p->v.flags & FLOW_SNAT ? p->v.new_src : p->wire_src;
+    route = bpf_map_lookup_elem(&routes, &key);
+    return route ? route->kind : 0;
+}
+
 /* Case 1. The other VPC's generations are read before the address is believed. */
 static __always_inline int internet_turn(struct pkt *p) {
     struct public_value *there = public_find(p->key.family, &p->key.dst);
@@ -139,13 +169,13 @@ STAGE int internet_leave(void) {
     p->partner.sport = p->key.dport;
     p->partner.dport = p->key.sport;
     p->next = NEXT_NONE;
-    if (internet_turn(p)) {
-        p->next = NEXT_EDGE;
-        return 0;
-    }
     if (is_answer_of(p, FLOW_EGRESS_ONLY)) {
         p->next = NEXT_ANSWER_EGRESS_ONLY;
         return 0;
+    }
+    if (internet_turn(p)) {
+        p->next = NEXT_EDGE;
+        return ROUTE_KIND(route_back()) == ROUTE_EIGW ? DROP_EGRESS_ONLY : 0;
     }
     if (nat_addr_find(0, p->key.family, &p->key.dst)) {
         p->next = NEXT_ANSWER_NAT;

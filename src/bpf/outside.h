@@ -23,36 +23,16 @@
  */
 STAGE int internet_source_check(void) {
     struct pkt *p = pkt_get();
-    struct subnet_key subnet_key = {};
-    struct subnet_value *subnet;
-    struct eni_key eni_key = {};
-    struct route_value *route;
-    struct route_key key = {};
-    struct eni_value *e;
+    u32 kind;
 
     if (!p)
         return DROP_INTERNAL;
     if (addr_find(p->vpc, p->key.family, &p->wire_src))
         return DROP_SPOOFED_ADDRESS;
-    eni_key.eni = p->v.far;
-    e = bpf_map_lookup_elem(&enis, &eni_key);
-    if (!e)
-        return DROP_NO_LINK;
-    subnet_key.subnet = e->subnet;
-    subnet = bpf_map_lookup_elem(&subnets, &subnet_key);
-    if (!subnet)
-        return DROP_NOT_READY;
-    key.prefixlen = ROUTE_PREFIX + (p->key.family == FAMILY_V4 ? 32 : 128);
-    key.table = subnet->route_table;
-    key.family = p->key.family;
-    key.addr = p->wire_src;
-    route = bpf_map_lookup_elem(&routes, &key);
-    if (!route)
-        return 0;
-    if (ROUTE_KIND(route->kind) == ROUTE_LOCAL || route->kind & ROUTE_INSIDE ||
-        ROUTE_KIND(route->kind) == ROUTE_PCX)
+    kind = route_back();
+    if (ROUTE_KIND(kind) == ROUTE_LOCAL || kind & ROUTE_INSIDE || ROUTE_KIND(kind) == ROUTE_PCX)
         return DROP_SPOOFED_ADDRESS;
-    return ROUTE_KIND(route->kind) == ROUTE_EIGW ? DROP_EGRESS_ONLY : 0;
+    return ROUTE_KIND(kind) == ROUTE_EIGW ? DROP_EGRESS_ONLY : 0;
 }
 
 /* In: whose packet it is. Sets p->vpc, the generations, the far ENI and the translation. */

@@ -126,9 +126,15 @@ static __always_inline int route_local(struct pkt *p, const struct subnet_value 
     return route_address(p);
 }
 
-/* Only the addresses of the peer's interfaces: its gateways, routes and peerings are its own. */
+/* Only to the addresses of the peer's interfaces: its gateways, routes and peerings are its own.
+ * And only from those of this VPC's: a middlebox that forwards for others would make the peering
+ * transitive, and could speak for addresses that the peer's rules mean. */
 static __always_inline int route_peering(struct pkt *p) {
-    return p->dst_vpc == p->route_target ? route_address(p) : DROP_BLACKHOLE;
+    if (p->dst_vpc != p->route_target)
+        return DROP_BLACKHOLE;
+    if (!addr_find(p->vpc, p->key.family, &p->wire_src))
+        return DROP_SPOOFED_ADDRESS;
+    return route_address(p);
 }
 
 static __always_inline int route_eni(struct pkt *p, u32 target) {

@@ -251,6 +251,14 @@ enum drop_reason to_egress_only(struct way *w, const struct route *r) {
     return cross_internet(w, r->target);
 }
 
+bool answers_egress_only(const struct way *w, const struct network_interface *eni,
+                         const struct ip *ip) {
+    const struct route_table *t = route_table_of_subnet(w->ix, eni->vpc_id, eni->subnet_id);
+    const struct route *r = find_route(w, t, ip);
+
+    return r && is_target(r, "eigw-") && route_is_active(w->ix, t, r);
+}
+
 bool is_answer_inward(const struct way *w) {
     return w->flow && w->reply && strncmp(w->flow->gateway, "eigw-", 5) == 0;
 }
@@ -279,6 +287,10 @@ enum drop_reason to_peering(struct way *w, const struct route *r) {
 
     if (!peer)
         return hop(w, 8, "peering", r->target, DROP_BLACKHOLE);
+    /* "VPC peering does not support transitive peering relationships": nobody's packets but those
+     * of this VPC's own interfaces. */
+    if (!find_private(w, from->vpc_id, &w->self->src))
+        return hop(w, 8, "peering", "a source of no interface here", DROP_SPOOFED_ADDRESS);
     w->to = find_private(w, peer->o.id, &w->p->dst);
     if (w->to)
         return hop(w, 8, "peering", r->target, DROP_NONE);

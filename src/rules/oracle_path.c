@@ -207,14 +207,16 @@ enum drop_reason cross_internet(struct way *w, const char *by) {
     struct ip private_ip;
 
     w->internet = true;
+    if (is_answer_inward(w))
+        return answer_egress_only(w);
     w->to = find_public(w, &w->p->dst, &private_ip);
     if (w->to) {
         w->dst = private_ip;
+        if (answers_egress_only(w, w->to, source_now(w)))
+            return hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_EGRESS_ONLY);
         hop(w, 8, "internet gateway, and back in", w->to->o.id, DROP_NONE);
         return edge(w);
     }
-    if (is_answer_inward(w))
-        return answer_egress_only(w);
     nat = nat_with(w, NULL, &w->p->dst);
     if (nat && w->translated)
         return hop(w, 8, "another NAT gateway", nat->o.id, DROP_NAT_UNSOLICITED);

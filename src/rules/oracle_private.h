@@ -85,6 +85,9 @@ bool nat_works(const struct nat_gateway *nat);
 const struct nat_gateway *nat_with(const struct way *w, const char *vpc_id, const struct ip *ip);
 /* To that address: only answers go on. `inside`: the sender is in the gateway's subnet. */
 enum drop_reason answer_nat(struct way *w, const struct nat_gateway *nat, bool inside);
+/* Whether the interface answers this address by such a gateway: then nothing begins there. */
+bool answers_egress_only(const struct way *w, const struct network_interface *eni,
+                         const struct ip *ip);
 /* Whether the packet is an answer to what went out by an egress-only gateway; and where it goes. */
 bool is_answer_inward(const struct way *w);
 enum drop_reason answer_egress_only(struct way *w);

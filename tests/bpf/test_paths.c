@@ -411,6 +411,46 @@ static void test_internet_turn(void **state) {
     expect_pass(&w, &a, &k, &out);
 }
 
+/* Over a peering come the sender's VPC's own addresses, whoever forwards. */
+static void test_peering_source(void **state) {
+    struct packet k = standard_udp(&a, "10.0.1.4", "10.9.1.4", 1, 2);
+    struct eni_value v = world_eni_get(&w, &a), before = v;
+    static const char *const others[] = {"10.9.1.77", "10.9.1.4", "172.16.5.5", HOST};
+
+    world_route(&w, 100, "10.9.0.0/16", ROUTE_PCX, 2);
+    world_addr(&w, &d, "10.9.1.4", NULL);
+    expect_pass(&w, &a, &k, NULL);
+    v.flags &= ~(uint32_t)ENI_SRC_DST_CHECK;
+    world_eni_put(&w, &a, &v);
+    world_bump(&w, 1, true, false);
+    k = standard_udp(&a, "10.0.2.4", "10.9.1.4", 1, 2);
+    expect_pass(&w, &a, &k, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        k = standard_udp(&a, others[i], "10.9.1.4", 1, 2);
+        expect_drop(&w, &a, &k, DROP_SPOOFED_ADDRESS);
+    }
+    world_eni_put(&w, &a, &before);
+    world_bump(&w, 1, true, false);
+}
+
+/* Nothing begins at whoever answers by an egress-only gateway, from other VPCs of the host either,
+ * though its own VPC has an internet gateway, too. */
+static void test_turn_to_egress_only(void **state) {
+    static const char there[] = "2001:db8:ff00:9::4", here[] = "2001:db8:ff00:2::4";
+    struct packet k = standard_udp(&d, there, here, 1, 2);
+
+    world_route(&w, 200, "::/0", ROUTE_IGW, 2);
+    world_addr(&w, &d, there, there);
+    expect_pass(&w, &d, &k, NULL);
+    world_route(&w, 101, "2001:db8:ff00:2::/64", ROUTE_LOCAL, 0);
+    world_route(&w, 101, "::/0", ROUTE_EIGW, 5);
+    world_subnet(&w, 2, 1, "10.0.2.0/24", "2001:db8:ff00:2::/64", 101);
+    world_bump(&w, 1, true, false);
+    expect_drop(&w, &d, &k, DROP_EGRESS_ONLY);
+    world_subnet(&w, 2, 1, "10.0.2.0/24", "2001:db8:ff00:2::/64", 100);
+    world_bump(&w, 1, true, false);
+}
+
 /* Segments on the wire and IP bytes, headers of each. */
 static void test_gso_count(void **state) {
     struct flow_value f;
@@ -446,6 +486,8 @@ int main(void) {
         cmocka_unit_test(test_internet_holes),
         cmocka_unit_test(test_internet_in_from_inside),
         cmocka_unit_test(test_internet_turn),
+        cmocka_unit_test(test_peering_source),
+        cmocka_unit_test(test_turn_to_egress_only),
         cmocka_unit_test(test_gso_count),
     };
 
