@@ -164,8 +164,9 @@ STAGE int answer_nat(void) {
         return reason;
     if (!is_answer(p, FLOW_NAT, number))
         return DROP_NAT_UNSOLICITED;
-    /* 2. Whoever was asked by a public address answers from it. */
-    if (!p->error && !addr_equal(&seen, &p->was_partner.dst))
+    /* 2. Whoever was asked by a public address answers from it, with an error of its own, too. */
+    if ((!p->error || addr_equal(&p->wire_src, &p->key.src)) &&
+        !addr_equal(&seen, &p->was_partner.dst))
         return DROP_NAT_UNSOLICITED;
     p->v.flags |= FLOW_NAT | FLOW_DNAT | (vpc ? 0 : FLOW_INTERNET) | GATEWAY_TAG(number);
     p->v.new_dst = p->was_partner.src;
