@@ -112,6 +112,21 @@ static json_t *verdict_json(const struct index *ix, const struct oracle_packet *
     return o;
 }
 
+/* The last step, which the oracle cannot know: whether the receiver's instance runs here. */
+static void check_link(const struct tracer *t, struct oracle_verdict *v) {
+    struct oracle_hop *h = &v->hops[v->n_hops];
+
+    if (!v->accepted || !v->to || plug_find(t->plugs, v->to->o.id))
+        return;
+    v->accepted = false;
+    v->reason = DROP_NO_LINK;
+    if (v->n_hops == ORACLE_HOPS)
+        return;
+    *h = (struct oracle_hop){.step = 11, .question = "the receiver's instance runs"};
+    snprintf(h->by, sizeof(h->by), "%s", v->to->instance_id ? v->to->instance_id : "");
+    v->n_hops++;
+}
+
 /* The answer's way back; NULL where a protocol has no answers that anybody knows. */
 static json_t *reply_json(const struct tracer *t, const struct oracle_host *host,
                           const struct oracle_packet *first, const struct oracle_verdict *v) {
@@ -139,6 +154,7 @@ static json_t *reply_json(const struct tracer *t, const struct oracle_host *host
     if (v->to)
         memcpy(reply.src_mac, v->to->mac, 6);
     oracle_judge_later(t->ix, host, &flow, &reply, true, &back);
+    check_link(t, &back);
     return verdict_json(t->ix, &reply, &back);
 }
 
@@ -202,6 +218,7 @@ json_t *trace(const struct tracer *t, const json_t *request) {
     if (!read_packet(request, &p))
         return json_pack("{s:s}", "error", "a number of the packet is out of range");
     oracle_judge(t->ix, &host, &p, &v);
+    check_link(t, &v);
     answer = verdict_json(t->ix, &p, &v);
     if (v.accepted) {
         reply = reply_json(t, &host, &p, &v);

@@ -175,6 +175,15 @@ def test_a_way_through_a_nat_gateway(world):
     assert traced(w, "internet", address["PublicIp"], "tcp/443", accepted=False)["reason"]
 
 
+def test_an_instance_that_is_stopped_is_told(world):
+    w = world
+    late = w.cloud.instance(w.far, [w.servers])
+    w.ec2.stop_instances(InstanceIds=[late.id])
+    w.ec2.get_waiter("instance_stopped").wait(InstanceIds=[late.id])
+    answer = traced(w, w.a.id, late.eni, "tcp/80", accepted=False)
+    assert answer["reason"] == "no-link" and answer["hops"][-1]["by"] == late.id and "reply" not in answer
+
+
 def test_drops_names_the_packet_and_its_reason(world):
     w = world
     assert w.a.refused(w.cloud, w.b.ip, 4711, "security-group-ingress")
