@@ -18,7 +18,8 @@
  * An entry is found by the ENI where the datagram entered, its addresses, protocol and
  * identification. Each ENI has FRAGMENTS_PER_ENI places and each datagram two among them that it
  * may take; it takes the emptier. So an ENI with many unfinished datagrams loses its own only. What
- * comes in by the uplink is counted under its destination. A place is free when its datagram is
+ * comes in by the uplink is counted under its destination, or under the interface that has it
+ * within a /80, for that has addresses without number. A place is free when its datagram is
  * complete, or after FRAGMENT_NS; the sweep deletes it then. Entries are read and changed under
  * their lock.
  */
@@ -26,6 +27,7 @@
 #define VPCD_BPF_FRAGMENT_H
 
 #include "bpf/packet.h"
+#include "bpf/source.h"
 
 #define FRAGMENT_NS 30000000000ull
 #define TCP_ACK_ONLY 0x10
@@ -42,11 +44,23 @@ static __always_inline int fragment_place(struct pkt *p, u32 off, u32 len, u32 m
     return 0;
 }
 
+/* Whose places, of what came in by the uplink for an address with this hash. */
+static __always_inline u32 fragment_holder(const struct pkt *p, u32 hash) {
+    struct public_key key = {.family = ADDR_PREFIX6, .addr = p->key.dst};
+    struct public_value *holder;
+
+    if (p->key.family != FAMILY_V6)
+        return hash;
+    prefix6_of(&key.addr);
+    holder = bpf_map_lookup_elem(&publics, &key);
+    return holder ? holder->eni : hash;
+}
+
 /* Which of the ENI's places: two for each datagram. */
 static __always_inline struct fragment_key fragment_slot(const struct pkt *p, u32 second) {
     const struct abi_addr *dst = &p->key.dst;
     u32 to = dst->w[0] ^ dst->w[1] ^ dst->w[2] * 31 ^ dst->w[3] * 17;
-    struct fragment_key key = {.eni = p->key.eni, .to = p->key.eni ? 0 : to};
+    struct fragment_key key = {.eni = p->key.eni, .to = p->key.eni ? 0 : fragment_holder(p, to)};
     u32 hash = (p->frag.id ^ to ^ p->key.src.w[0] ^ p->key.src.w[3]) * 0x9e3779b1;
 
     key.slot = (second ? hash >> 8 : hash >> 20) % FRAGMENTS_PER_ENI;

@@ -114,6 +114,12 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
     return is_dhcp(&p->key) ? DROP_DHCP : 0;
 }
 
+/* A packet that is to be segmented is an IP packet from here to its end, and no fragment: its
+ * segments get lengths, and identifications, of their own. `end` is where the IP header says. */
+static __always_inline int gso_valid(const struct __sk_buff *skb, const struct pkt *p, u32 end) {
+    return !skb->gso_size || (end == skb->len && !p->fragment);
+}
+
 /* What follows the IP header, as far as it is there. */
 static __always_inline int parse_inside(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
     int reason;
@@ -160,6 +166,8 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
             return reason;
         p->frag.named = ip.protocol;
     }
+    if (!gso_valid(skb, p, ETH_LEN + total))
+        return DROP_MALFORMED;
     return parse_inside(skb, p, total - header);
 }
 
@@ -191,6 +199,8 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
     end = off + bpf_ntohs(ip.payload_len);
     if (end > skb->len)
         return DROP_TRUNCATED;
+    if (!gso_valid(skb, p, end))
+        return DROP_MALFORMED;
     p->key.family = FAMILY_V6;
     __builtin_memcpy(&p->key.src, &ip.saddr, 16);
     __builtin_memcpy(&p->key.dst, &ip.daddr, 16);
@@ -215,6 +225,8 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
             int reason = parse_fragment6(p, ext, end - off - 8);
             if (reason)
                 return reason;
+            if (!gso_valid(skb, p, end))
+                return DROP_MALFORMED;
             ext[1] = 0; /* it has no length */
             if (p->fragment == FRAGMENT_LATER) {
                 p->l4_off = off + 8;

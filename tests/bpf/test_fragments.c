@@ -3,6 +3,7 @@
  * standard.h. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,6 +269,56 @@ static void test_places(void **state) {
     send(&c, &mine, 800, 800, true, id, DROP_NONE);
 }
 
+/* A /80 has addresses without number: whoever has it has no more places than others, so that nobody
+ * outside fills the table by asking all of them. */
+static void test_places_of_a_prefix(void **state) {
+    const struct ip net = packet_dst(standard_udp(NULL, HOST6, "2001:db8:ff00:2:7::", 1, 2).data);
+    struct addr_key key = {.vpc = 1, .family = ADDR_PREFIX6, .addr = world_abi(&net)};
+    struct public_key public_key = {.family = ADDR_PREFIX6, .addr = key.addr};
+    struct addr_value v = {.eni = c.number};
+    struct public_value public_value = {.vpc = 1, .eni = c.number};
+    unsigned passed = 0;
+
+    assert_int_equal(dataplane_put(w.dp, DATAPLANE_ADDRS, &key, &v), 0);
+    assert_int_equal(dataplane_put(w.dp, DATAPLANE_PUBLICS, &public_key, &public_value), 0);
+    for (int later = 0; later < 2; later++) {
+        for (unsigned i = 0; i < 4 * FRAGMENTS_PER_ENI; i++) {
+            struct packet k, f;
+            struct outcome out;
+            char dst[64];
+
+            snprintf(dst, sizeof dst, "2001:db8:ff00:2:7::%x", i + 1);
+            k = whole(NULL, HOST6, dst, IPPROTO_UDP, 81);
+            f = piece(&k, later ? 800 : 0, 800, true, 30000);
+            world_send(&w, NULL, &f, &out);
+            assert_true(later || out.reason == DROP_NONE);
+            passed += later && out.reason == DROP_NONE;
+        }
+    }
+    assert_in_range(passed, 1, FRAGMENTS_PER_ENI);
+}
+
+/* Its segments would be fragments that nobody looked at. */
+static void test_no_segments(void **state) {
+    static const char *const ends[][2] = {{"10.0.1.4", "10.0.1.5"},
+                                          {"fd00:0:0:1::4", "fd00:0:0:1::5"}};
+    struct outcome out;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends) * 2; i++) {
+        struct packet k = whole(&a, ends[i / 2][0], ends[i / 2][1], IPPROTO_TCP, 81);
+        struct packet f = piece(&k, i % 2 ? 800 : 0, 800, true, next_id);
+
+        world_send_gso(&w, &a, &f, 400, &out);
+        assert_int_equal(out.reason, DROP_MALFORMED);
+        /* Nor bytes behind the packet's end, which would be in them. */
+        world_send_gso(&w, &a, &k, 400, &out);
+        assert_int_equal(out.reason, DROP_NONE);
+        packet_bytes(&k, "hidden", 6);
+        world_send_gso(&w, &a, &k, 400, &out);
+        assert_int_equal(out.reason, DROP_MALFORMED);
+    }
+}
+
 static int setup(void **state) {
     int r = standard_setup(state);
     struct config_value v;
@@ -281,9 +332,14 @@ static int setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_tiny),     cmocka_unit_test(test_not_others),
-        cmocka_unit_test(test_rules),    cmocka_unit_test(test_places),
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_tiny),
+        cmocka_unit_test(test_not_others),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_places_of_a_prefix),
+        cmocka_unit_test(test_no_segments),
     };
 
     return cmocka_run_group_tests(tests, setup, standard_teardown);
