@@ -2,9 +2,9 @@
 /*
  * Stage 2 for IPv4: ARP is answered here and never forwarded.
  *
- * For an ENI: its subnet's router has the router's MAC, each other ENI of the subnet its own. Its
- * own addresses, addresses nobody has, and probes (from 0.0.0.0) stay unanswered, or duplicate
- * address detection would fail. The sender must be the ENI itself.
+ * For an ENI: its subnet's router and NAT gateways have the router's MAC, each other ENI of the
+ * subnet its own. Its own addresses, addresses nobody has, and probes (from 0.0.0.0) stay
+ * unanswered, or duplicate address detection would fail. The sender must be the ENI itself.
  * For the uplink: every address of the pool but the host's own has the router's MAC.
  */
 #ifndef VPCD_BPF_ARP_H
@@ -53,6 +53,10 @@ STAGE int neighbour_mac(const struct abi_addr *addr, u32 family) {
         return 0;
     }
     a = addr_find(p->vpc, (u8)family, addr);
+    if (!a && nat_subnet(p->vpc, (u8)family, addr) == own->subnet) {
+        __builtin_memcpy(p->v.dst_mac, c->router_mac, 6);
+        return 0;
+    }
     if (!a || a->eni == p->key.eni)
         return DROP_ARP_UNKNOWN;
     key.eni = a->eni;

@@ -233,6 +233,10 @@ static void test_arp(void **state) {
     expect_arp("10.0.1.4", NULL); /* its own */
     expect_arp("10.0.1.9", NULL); /* nobody's */
     expect_arp("10.0.2.4", NULL); /* of another subnet */
+    world_nat(&w, 9, 1, 1, 0, "10.0.1.60", NULL);
+    world_nat(&w, 8, 1, 2, 0, "10.0.2.60", NULL);
+    expect_arp("10.0.1.60", world_router_mac); /* a NAT gateway, which is to be answered */
+    expect_arp("10.0.2.60", NULL);
     packet_arp(&k, a.mac, ARPOP_REQUEST, "0.0.0.0", "10.0.1.5");
     expect_drop(&w, &a, &k, DROP_ARP_UNKNOWN); /* a probe */
     packet_arp(&k, a.mac, ARPOP_REPLY, "10.0.1.4", "10.0.1.5");
