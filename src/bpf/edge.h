@@ -39,6 +39,8 @@ STAGE int edge_find(void) {
     case ROUTE_LOCAL:
         return 0;
     case ROUTE_ENI:
+        if (!route->target) /* 0 would be the uplink */
+            return DROP_BLACKHOLE;
         p->v.far = p->partner.eni = route->target;
         return 0;
     case ROUTE_BLACKHOLE:

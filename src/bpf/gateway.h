@@ -70,6 +70,8 @@ static __always_inline int nat_accepts(const struct pkt *p) {
     }
     if (nat_refuses_fragment(p))
         return DROP_FRAGMENT;
+    if (p->kind != PKT_FLOW && !p->known && !p->error) /* a piece whose flow is over: no port */
+        return DROP_NAT_UNSOLICITED;
     if (p->key.proto == IPPROTO_TCP && !p->known &&
         (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return DROP_NAT_RESET;

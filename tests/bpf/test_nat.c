@@ -409,6 +409,24 @@ static void test_race(void **state) {
     no_flows();
 }
 
+/* A later piece goes with its flow, or not at all: it would have no port. */
+static void test_piece_without_flow(void **state) {
+    struct packet k = standard_udp(&a, "10.0.1.4", HOST, 777, 53), later;
+
+    k.len = 34 + 16;
+    k.data[17] = 20 + 16;
+    memset(k.data + 40, 0, 2); /* no checksum */
+    k.data[20] = 0x20;         /* more follow */
+    packet_finish(&k);
+    later = k;
+    later.data[20] = 0;
+    later.data[21] = 2;
+    packet_finish(&later);
+    expect_pass(&w, &a, &k, NULL);
+    no_flows();
+    expect_drop(&w, &a, &later, DROP_NAT_UNSOLICITED);
+}
+
 int main(void) {
     const struct CMUnitTest quick[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
@@ -416,10 +434,15 @@ int main(void) {
         cmocka_unit_test(test_gone),           cmocka_unit_test(test_counts),
     };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_private),        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_gone),           cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_race),           cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_private),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_race),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_piece_without_flow),
     };
 
     /* Without acceleration a CPU stands still for as long as another takes for much, and 55,000
