@@ -5,24 +5,75 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "base/cleanup.h"
 #include "base/text.h"
 
-/* A token is base64 of the last key shown: it stays good whatever is created or deleted meanwhile.
+/*
+ * A token is base64 of a seal and of the last key shown: it stays good whatever is created or
+ * deleted meanwhile, and when the server starts again. The seal ties it to the request that it is
+ * for: the action, the caller's account and region, the filters. It is no secret: a forged one
+ * only begins elsewhere in a list that is the caller's own.
  */
+#define SEAL_LEN 12
+
+static int token_seal(struct call *c, const void *key, size_t len, uint8_t seal[SEAL_LEN]) {
+    _buf_ struct buf b = BUF_INIT;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+
+    buf_addf(&b, "%s %llu %u %u", c->action->name, (unsigned long long)c->scope.account,
+             c->scope.region, c->filters->n);
+    list_each (struct filter, f, *c->filters) {
+        buf_add(&b, f->name, strlen(f->name) + 1);
+        buf_addf(&b, "%u ", f->values.n);
+        list_each (char *, v, f->values)
+            buf_add(&b, *v, strlen(*v) + 1);
+    }
+    buf_add(&b, key, len);
+    if (b.failed || EVP_Digest(b.data, b.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return call_no_memory(c);
+    memcpy(seal, digest, SEAL_LEN);
+    return 0;
+}
+
+static int token_refuse(struct call *c) {
+    return call_error(c, "InvalidParameterValue",
+                      "Value ( %.64s ) for parameter NextToken is invalid. The token is invalid.",
+                      c->next_token);
+}
+
 static int token_decode(struct call *c, char **ret_key) {
-    uint8_t *key = NULL;
+    _free_ uint8_t *token = NULL;
+    uint8_t seal[SEAL_LEN];
     size_t len;
 
     *ret_key = NULL;
     if (!c->next_token || !*c->next_token)
         return 0;
-    if (base64_decode(c->next_token, &key, &len) < 0 || len == 0 || len > 255 ||
-        memchr(key, 0, len)) {
-        free(key);
-        return call_error(c, "InvalidNextToken", "The token '%.64s' is invalid", c->next_token);
-    }
-    *ret_key = (char *)key;
+    if (base64_decode(c->next_token, &token, &len) < 0 || len <= SEAL_LEN ||
+        memchr(token + SEAL_LEN, 0, len - SEAL_LEN))
+        return token_refuse(c);
+    if (token_seal(c, token + SEAL_LEN, len - SEAL_LEN, seal) < 0)
+        return -1;
+    if (memcmp(seal, token, SEAL_LEN) != 0)
+        return token_refuse(c);
+    *ret_key = strndup((char *)token + SEAL_LEN, len - SEAL_LEN);
+    return *ret_key ? 0 : call_no_memory(c);
+}
+
+static int write_token(struct call *c, const char *last_key) {
+    uint8_t token[SEAL_LEN + sizeof((struct page){0}.last_key)];
+    size_t len = strlen(last_key);
+    _free_ char *text = NULL;
+
+    if (token_seal(c, last_key, len, token) < 0)
+        return -1;
+    memcpy(token + SEAL_LEN, last_key, len);
+    text = base64_encode(token, SEAL_LEN + len);
+    if (!text)
+        return call_no_memory(c);
+    xml_text(&c->xml, "nextToken", text);
     return 0;
 }
 
@@ -97,17 +148,9 @@ int describe_end(struct page *p) {
     }
     if (p->set)
         xml_close(&p->c->xml, p->set);
-    if (p->more) {
-        char *token = base64_encode(p->last_key, strlen(p->last_key));
-
-        if (!token)
-            return call_no_memory(p->c);
-        xml_text(&p->c->xml, "nextToken", token);
-        free(token);
-    }
     free(p->after_mem);
     p->after_mem = NULL;
-    return 0;
+    return p->more ? write_token(p->c, p->last_key) : 0;
 }
 
 /* The least id of all cursors. An object that several of them have is passed by all at once. */

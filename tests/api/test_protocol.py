@@ -330,10 +330,23 @@ def test_page_sizes_are_5_to_1000(raw, number):
     assert raw.call("DescribeVpcs", MaxResults=number).code == "InvalidParameterValue"
 
 
-@pytest.mark.parametrize("token", ["!", "AAAA", "x" * 1000])
-def test_bad_tokens_are_refused_or_harmless(raw, token):
-    reply = raw.call("DescribeVpcs", NextToken=token)
-    assert reply.status == 200 or reply.code in ("InvalidNextToken", "InvalidPaginationToken")
+@pytest.mark.parametrize("token", ["!", "AAAA", "junk", "dnBjLTA=", "A" * 400, "x" * 1000])
+def test_made_up_tokens_are_refused(raw, token):
+    assert raw.call("DescribeVpcs", NextToken=token).code == "InvalidParameterValue"
+
+
+def test_tokens_belong_to_their_request(ec2, other, vpc):
+    for i in range(8):
+        make_subnet(ec2, vpc, f"10.0.{i}.0/24")
+    mine = filters(vpc_id=vpc)
+    token = ec2.describe_subnets(MaxResults=5, Filters=mine)["NextToken"]
+    for call, params in ((ec2.describe_vpcs, {}), (ec2.describe_vpcs, {"Filters": mine}), (ec2.describe_subnets, {}),
+                         (ec2.describe_subnets, {"Filters": filters(vpc_id="vpc-0")}),
+                         (other.ec2.describe_subnets, {"Filters": mine})):
+        code, message, status = error(call, NextToken=token, **params)
+        assert (code, status) == ("InvalidParameterValue", 400) and "NextToken" in message
+    # Another size of page does not make it another request.
+    assert len(ec2.describe_subnets(MaxResults=100, Filters=mine, NextToken=token)["Subnets"]) == 3
 
 
 # Ids
