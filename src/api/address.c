@@ -258,7 +258,8 @@ static const struct network_interface *find_target(struct call *c, const struct 
     return NULL;
 }
 
-/* Ends the association that the allocation has. */
+/* Ends the association that the allocation has. An instance that was launched with a public address
+ * gets one again (EC2 user guide, "Public IPv4 addresses"). */
 static int end_association(struct call *c, const struct address *a) {
     const struct network_interface *have =
         a->eni_id ? index_get(c->ix, KIND_NETWORK_INTERFACE, c->scope, a->eni_id) : NULL;
@@ -272,6 +273,7 @@ static int end_association(struct call *c, const struct address *a) {
     list_each (struct eni_address, each, eni->addresses)
         if (each->allocation_id && strcmp(each->allocation_id, a->o.id) == 0)
             public_ip_drop(c, each);
+    public_ip_regain(c, eni);
     txn_put(c->txn, eni);
     return 0;
 }

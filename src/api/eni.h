@@ -69,6 +69,12 @@ void address_transfer_drop(struct call *c, const char *allocation_id);
 void public_ip_drop(struct call *c, struct eni_address *a);
 /* A public address for the primary private one, as subnets and RunInstances give them. */
 int public_ip_auto(struct call *c, struct network_interface *eni);
+/* Whether the interface was given a public address at launch and may have one again: not where its
+ * instance has several interfaces. */
+bool public_ip_automatic(struct call *c, const struct network_interface *eni);
+/* Gives such an interface of a running instance a public address, now that it may be without. It
+ * stays without when there is none to have: what took the old one away must not fail for it. */
+void public_ip_regain(struct call *c, struct network_interface *eni);
 
 /* eni_params.c: the parameters that describe an interface, in several actions. */
 struct eni_addresses_param {

@@ -43,11 +43,8 @@ static int release_public(struct call *c, const char *id) {
 static int regain_public(struct call *c, const struct instance *i) {
     const struct network_interface *have = instance_primary_eni(c->ix, i);
     struct network_interface *eni;
-    struct cursor cur;
-    int count = 0;
 
-    index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) count++;
-    if (!have || !have->auto_public || count != 1)
+    if (!have || !public_ip_automatic(c, have))
         return 0;
     eni = txn_edit(c->txn, have);
     if (!eni)

@@ -77,36 +77,45 @@ static int64_t count_public(struct call *c) {
     return n;
 }
 
-int public_ip_take(struct call *c) {
-    unsigned share = public_ip_share(api_config(c->api));
-
+/* How many public addresses the account may still get. */
+static int64_t public_left(struct call *c) {
     if (!c->public_counted) {
-        c->public_left = (int64_t)share - count_public(c);
+        c->public_left = (int64_t)public_ip_share(api_config(c->api)) - count_public(c);
         c->public_counted = true;
     }
-    if (c->public_left <= 0)
+    return c->public_left;
+}
+
+int public_ip_take(struct call *c) {
+    if (public_left(c) <= 0)
         return call_error(c, "AddressLimitExceeded",
                           "The account has reached its limit of %u public IPv4 addresses, elastic "
                           "ones and those of instances, in all regions together.",
-                          share);
+                          public_ip_share(api_config(c->api)));
     c->public_left--;
     return 0;
 }
 
-int public_ip_allocate(struct call *c, const char *owner, struct ip *ret_ip) {
+static bool claim_free(struct call *c, const char *owner, struct ip *ret_ip) {
     const struct cidr *pool = &api_config(c->api)->public_pool;
     struct ip ip = last_given(c, pool), last = cidr_last(pool);
 
-    if (public_ip_take(c) < 0)
-        return -1;
     for (uint64_t i = cidr_size(pool); i > 0; i--) {
         ip = ip_equal(&ip, &last) ? pool->ip : ip_add(&ip, 1);
         if (public_ip_usable(pool, &ip) && public_ip_claim(c, &ip, owner)) {
             set_last_given(c, &ip);
             *ret_ip = ip;
-            return 0;
+            return true;
         }
     }
+    return false;
+}
+
+int public_ip_allocate(struct call *c, const char *owner, struct ip *ret_ip) {
+    if (public_ip_take(c) < 0)
+        return -1;
+    if (claim_free(c, owner, ret_ip))
+        return 0;
     return call_error(c, "InsufficientAddressCapacity", "The pool of public addresses is used up.");
 }
 
@@ -143,4 +152,26 @@ int public_ip_auto(struct call *c, struct network_interface *eni) {
     struct eni_address *a = list_at(eni->addresses, struct eni_address, 0);
 
     return a->public_ip.family ? 0 : public_ip_allocate(c, eni->o.id, &a->public_ip);
+}
+
+bool public_ip_automatic(struct call *c, const struct network_interface *eni) {
+    struct cursor cur;
+    int count = 0;
+
+    if (!eni->auto_public || !eni->instance_id)
+        return false;
+    index_each_by(c->ix, cur, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, eni->instance_id) count++;
+    return count == 1;
+}
+
+void public_ip_regain(struct call *c, struct network_interface *eni) {
+    struct eni_address *a = list_at(eni->addresses, struct eni_address, 0);
+    const struct instance *i;
+
+    if (a->public_ip.family || !public_ip_automatic(c, eni))
+        return;
+    i = txn_get(c->txn, KIND_INSTANCE, c->scope, eni->instance_id);
+    if (i && i->state == INSTANCE_RUNNING && public_left(c) > 0 &&
+        claim_free(c, eni->o.id, &a->public_ip))
+        c->public_left--;
 }

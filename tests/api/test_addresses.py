@@ -256,6 +256,48 @@ def test_elastic_address_takes_the_place_of_the_given_one(ec2, net, eip):
     ec2.release_address(AllocationId=freed["AllocationId"])
 
 
+@pytest.fixture
+def public(net):
+    """An instance that was launched with a public address."""
+    asked = [{"DeviceIndex": 0, "SubnetId": net.subnet, "AssociatePublicIpAddress": True}]
+    return net.run(NetworkInterfaces=asked)["InstanceId"]
+
+
+@pytest.mark.parametrize("how", ["disassociated", "moved"])
+def test_public_address_comes_back(ec2, net, eip, public, how):
+    ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=public)
+    if how == "moved":
+        to = net.run()["InstanceId"]
+        ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=to)
+        assert instance(ec2, to)["PublicIpAddress"] == eip["PublicIp"]
+    else:
+        ec2.disassociate_address(PublicIp=eip["PublicIp"])
+    i = instance(ec2, public)
+    assert i["PublicIpAddress"] != eip["PublicIp"]
+    association = i["NetworkInterfaces"][0]["Association"]
+    assert (association["PublicIp"], association["IpOwnerId"]) == (i["PublicIpAddress"], "amazon")
+
+
+def test_public_address_does_not_come_back(ec2, net, eip, public):
+    def left_with(i):
+        ec2.disassociate_address(PublicIp=eip["PublicIp"])
+        return instance(ec2, i).get("PublicIpAddress")
+
+    never = net.run()["InstanceId"]
+    ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=never)
+    assert left_with(never) is None
+    # Not while it is stopped, but when it starts again.
+    ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=public)
+    ec2.stop_instances(InstanceIds=[public])
+    assert left_with(public) is None
+    ec2.start_instances(InstanceIds=[public])
+    assert "PublicIpAddress" in instance(ec2, public)
+    # Not with a second interface.
+    ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=public)
+    ec2.attach_network_interface(InstanceId=public, DeviceIndex=1, NetworkInterfaceId=net.eni()["NetworkInterfaceId"])
+    assert left_with(public) is None
+
+
 def test_termination_keeps_elastic_addresses_allocated(ec2, net, eip):
     i = net.run()["InstanceId"]
     ec2.associate_address(AllocationId=eip["AllocationId"], InstanceId=i)
