@@ -69,18 +69,22 @@ static int read_peer(struct call *c, const struct create_params *p, struct scope
     return 0;
 }
 
-/* Between the same two VPCs there is one connection at a time. */
-static int check_others(struct call *c, const struct vpc *v, const struct create_params *p) {
+/* Between the same two VPCs there is one connection at a time. Who gives the other one a wrong
+ * account or region, as does who leaves them out, does not mean the same VPC. */
+static int check_others(struct call *c, const struct vpc *v, const struct create_params *p,
+                        struct scope scope) {
     struct peering_walk walk;
     int asked = 0;
 
     peering_each(c, v, walk, have) {
         enum peering_status status = peering_status(have, c->now);
         const struct peering_side *peer = peering_other(have, v->o.id);
+        struct scope theirs = peering_scope(peer);
 
         if (status != PEERING_PENDING && status != PEERING_ACTIVE)
             continue;
-        if (strcmp(peer->vpc_id, p->peer_vpc_id) == 0)
+        if (strcmp(peer->vpc_id, p->peer_vpc_id) == 0 && theirs.account == scope.account &&
+            theirs.region == scope.region)
             return call_error(c, "VpcPeeringConnectionAlreadyExists",
                               "The VPC peering connection %s between %s and %s already exists.",
                               have->o.id, v->o.id, p->peer_vpc_id);
@@ -158,7 +162,7 @@ static int create_peering(struct call *c, const void *params) {
     struct scope scope;
     char id[64];
 
-    if (!v || read_peer(c, p, &scope) < 0 || check_others(c, v, p) < 0 ||
+    if (!v || read_peer(c, p, &scope) < 0 || check_others(c, v, p, scope) < 0 ||
         call_tags_check(c, &p->tag_specifications, taggable, 1) < 0)
         return -1;
     peer = txn_get(c->txn, KIND_VPC, scope, p->peer_vpc_id);

@@ -173,6 +173,13 @@ def test_parameters_are_checked(ec2, vpc, peer):
     assert error_code(ec2.create_vpc_peering_connection, VpcId=vpc) == "MissingParameter"
 
 
+def test_peer_owner_is_the_caller_unless_said(two):
+    params = {"VpcId": two.vpc, "PeerVpcId": two.peer}
+    assert error_code(two.ours.create_vpc_peering_connection, **params) == "InvalidVpcID.NotFound"
+    assert error_code(two.ours.create_vpc_peering_connection, PeerOwnerId=two.account, **params) == \
+        "VpcPeeringConnectionAlreadyExists"
+
+
 def test_one_connection_between_two_vpcs(ec2, vpc, peer):
     pcx = ask(ec2, vpc, peer)
     again = lambda a, b: error_code(ec2.create_vpc_peering_connection, VpcId=a, PeerVpcId=b)
