@@ -69,16 +69,26 @@ char *public_dns_name(uint16_t region, const struct ip *ip, char *out) {
     return out;
 }
 
+/* A VPC without DNS hostnames gives no public names (VPC user guide, "DNS attributes"). */
+static bool has_public_names(const struct look *look, const struct network_interface *eni) {
+    const struct vpc *v = index_get(look->ix, KIND_VPC, eni->o.scope, eni->vpc_id);
+
+    return v && v->dns_hostnames;
+}
+
 /* An instance shows less of it than its interface does. */
-static void emit_association(struct xml *x, const struct network_interface *eni,
-                             const struct eni_address *a, bool in_instance) {
+static void emit_association(struct xml *x, const struct look *look,
+                             const struct network_interface *eni, const struct eni_address *a,
+                             bool in_instance) {
     char text[96];
 
     if (!a || !a->public_ip.family)
         return;
     xml_open(x, "association");
     xml_text(x, "publicIp", ip_format(&a->public_ip, text));
-    xml_text(x, "publicDnsName", public_dns_name(eni->o.scope.region, &a->public_ip, text));
+    xml_text(x, "publicDnsName",
+             has_public_names(look, eni) ? public_dns_name(eni->o.scope.region, &a->public_ip, text)
+                                         : "");
     if (a->allocation_id)
         xml_textf(x, "ipOwnerId", "%012llu", (unsigned long long)eni->o.scope.account);
     else
@@ -91,15 +101,15 @@ static void emit_association(struct xml *x, const struct network_interface *eni,
 }
 
 static void emit_primary_association(struct xml *x, const struct look *look, const void *obj) {
-    emit_association(x, obj, eni_primary(obj), false);
+    emit_association(x, look, obj, eni_primary(obj), false);
 }
 
 static void emit_association_in_instance(struct xml *x, const struct look *look, const void *obj) {
-    emit_association(x, obj, eni_primary(obj), true);
+    emit_association(x, look, obj, eni_primary(obj), true);
 }
 
-static void emit_all_addresses(struct xml *x, const struct network_interface *eni,
-                               bool in_instance) {
+static void emit_all_addresses(struct xml *x, const struct look *look,
+                               const struct network_interface *eni, bool in_instance) {
     char text[96];
 
     xml_open(x, "privateIpAddressesSet");
@@ -108,18 +118,18 @@ static void emit_all_addresses(struct xml *x, const struct network_interface *en
         xml_text(x, "privateIpAddress", ip_format(&a->ip, text));
         xml_text(x, "privateDnsName", private_dns_name(eni->o.scope.region, &a->ip, text));
         xml_bool(x, "primary", a->primary);
-        emit_association(x, eni, a, in_instance);
+        emit_association(x, look, eni, a, in_instance);
         xml_close(x, "item");
     }
     xml_close(x, "privateIpAddressesSet");
 }
 
 static void emit_addresses(struct xml *x, const struct look *look, const void *obj) {
-    emit_all_addresses(x, obj, false);
+    emit_all_addresses(x, look, obj, false);
 }
 
 static void emit_addresses_in_instance(struct xml *x, const struct look *look, const void *obj) {
-    emit_all_addresses(x, obj, true);
+    emit_all_addresses(x, look, obj, true);
 }
 
 void eni_emit_groups(struct xml *x, const struct look *look, const void *obj) {
@@ -281,6 +291,8 @@ static bool get_public_names(const struct look *look, const void *obj, struct bu
     char text[96];
     bool any = false;
 
+    if (!has_public_names(look, eni))
+        return false;
     list_each (struct eni_address, a, eni->addresses) {
         if (!a->public_ip.family)
             continue;

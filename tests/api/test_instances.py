@@ -58,6 +58,25 @@ def test_what_an_instance_shows(ec2, net):
     assert interface(ec2, eni["NetworkInterfaceId"])["Attachment"]["InstanceId"] == i["InstanceId"]
 
 
+def test_public_names_are_those_of_a_vpc_with_dns_hostnames(ec2, net):
+    i = net.run(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": net.subnet, "AssociatePublicIpAddress": True}])
+    want = f"ec2-{i['PublicIpAddress'].replace('.', '-')}.compute-1.amazonaws.com"
+
+    def names():
+        shown = instance(ec2, i["InstanceId"])
+        inside = shown["NetworkInterfaces"][0]
+        outside = interface(ec2, inside["NetworkInterfaceId"])
+        return {shown["PublicDnsName"]} | {place["Association"]["PublicDnsName"] for eni in (inside, outside)
+                                           for place in (eni, eni["PrivateIpAddresses"][0])}
+
+    def found():
+        return len(ec2.describe_network_interfaces(Filters=[{"Name": "association.public-dns-name", "Values": [want]}]
+                                                   )["NetworkInterfaces"])
+    assert (names(), found()) == ({""}, 0)
+    ec2.modify_vpc_attribute(VpcId=net.vpc, EnableDnsHostnames={"Value": True})
+    assert (names(), found()) == ({want}, 1)
+
+
 def test_default_vpc_is_the_default(account):
     ec2 = account.client("ec2", "eu-central-1")
     i = instance(ec2, run(ec2)["Instances"][0]["InstanceId"])

@@ -107,6 +107,7 @@ def test_trunks(ec2, net, raw):
 @pytest.mark.parametrize("name", ["availability-zone-id", "association.ip-owner-id", "association.public-dns-name",
                                   "addresses.association.owner-id", "operator.managed"])
 def test_newer_filters(ec2, net, account, name):
+    ec2.modify_vpc_attribute(VpcId=net.vpc, EnableDnsHostnames={"Value": True})
     eni = net.run(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": net.subnet, "AssociatePublicIpAddress": True}]
                   )["NetworkInterfaces"][0]["NetworkInterfaceId"]
     net.eni(SubnetId=ec2.create_subnet(VpcId=net.vpc, CidrBlock="10.0.5.0/24",
