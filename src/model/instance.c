@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/instance.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "model/regions.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -155,23 +157,47 @@ static void emit_placement(struct xml *x, const struct look *look, const void *o
     xml_close(x, "monitoring");
 }
 
+static int by_device_index(const void *a, const void *b) {
+    const struct network_interface *x = *(const struct network_interface *const *)a;
+    const struct network_interface *y = *(const struct network_interface *const *)b;
+
+    return (x->device_index > y->device_index) - (x->device_index < y->device_index);
+}
+
+/* The instance's interfaces, the primary one first. */
+static void emit_interface_set(struct xml *x, const struct look *look, const struct instance *i) {
+    _free_ const struct network_interface **enis = NULL;
+    struct cursor c;
+    size_t n = 0;
+
+    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) n++;
+    enis = calloc(n + 1, sizeof(*enis));
+    if (!enis) {
+        x->out->failed = true;
+        return;
+    }
+    n = 0;
+    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) enis[n++] = c.obj;
+    qsort(enis, n, sizeof(*enis), by_device_index);
+    xml_open(x, "networkInterfaceSet");
+    for (size_t k = 0; k < n; k++) {
+        xml_open(x, "item");
+        xml_fields(x, &eni_in_instance_desc, look, enis[k]);
+        xml_close(x, "item");
+    }
+    xml_close(x, "networkInterfaceSet");
+}
+
 static void emit_interfaces(struct xml *x, const struct look *look, const void *obj) {
     const struct instance *i = obj;
     const struct network_interface *eni = primary_eni(look, i);
-    struct cursor c;
 
     /* The instance's own groups are those of its primary interface. */
     if (eni)
         eni_emit_groups(x, look, eni);
     else
         xml_text(x, "groupSet", "");
-    xml_open(x, "networkInterfaceSet");
-    index_each_by(look->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, i->o.id) {
-        xml_open(x, "item");
-        xml_fields(x, &eni_in_instance_desc, look, c.obj);
-        xml_close(x, "item");
-    }
-    xml_close(x, "networkInterfaceSet");
+    emit_interface_set(x, look, i);
 }
 
 /* What every instance here has, whatever it is: facts of the service, not of the machine. */

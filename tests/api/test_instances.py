@@ -77,6 +77,15 @@ def test_public_names_are_those_of_a_vpc_with_dns_hostnames(ec2, net):
     assert (names(), found()) == ({want}, 1)
 
 
+def test_interfaces_are_in_order_of_device_index(ec2, net):
+    enis = [{"DeviceIndex": index, "SubnetId": net.subnet} for index in (2, 0, 1)]
+    for _ in range(4):  # ids are random: by chance one may be in order
+        i = net.run(InstanceType="t3.medium", NetworkInterfaces=enis)
+        shown = instance(ec2, i["InstanceId"])["NetworkInterfaces"]
+        assert [eni["Attachment"]["DeviceIndex"] for eni in shown] == [0, 1, 2]
+        assert shown[0]["PrivateIpAddress"] == i["PrivateIpAddress"]
+
+
 def test_default_vpc_is_the_default(account):
     ec2 = account.client("ec2", "eu-central-1")
     i = instance(ec2, run(ec2)["Instances"][0]["InstanceId"])
