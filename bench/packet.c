@@ -154,6 +154,11 @@ static void run_one(struct row *r, int fd) {
     }
 }
 
+static int forget_count(const void *key, const void *value, void *arg) {
+    return dataplane_del(w.dp, DATAPLANE_NAT_COUNTS, key);
+}
+
+/* All flows, and how many of them the NAT gateway had. */
 static void forget(void) {
     static struct flow_key keys[4096];
     static struct flow_value values[4096];
@@ -167,7 +172,8 @@ static void forget(void) {
         r = bpf_map_lookup_and_delete_batch(fd, begun ? &at : NULL, &at, keys, values, &n, NULL);
         begun = true;
     } while (r == 0);
-    if (errno != ENOENT || dataplane_sweep(w.dp, &deleted, &live) < 0)
+    if (errno != ENOENT || dataplane_sweep(w.dp, &deleted, &live) < 0 ||
+        dataplane_each(w.dp, DATAPLANE_NAT_COUNTS, forget_count, NULL) < 0)
         abort();
 }
 
