@@ -15,6 +15,7 @@
 #include <linux/pkt_cls.h>
 
 #include "base/cleanup.h"
+#include "packet.h"
 #include "rules/compile.h"
 #include "rules/test_packet.h"
 
@@ -352,7 +353,8 @@ void rig_no_flows(struct rig *g) {
 /* The half that a packet from `eni` began; what an earlier one left may still be there. */
 struct search {
     uint32_t eni;
-    uint64_t start_ns; /* of the newest so far */
+    struct ip src, dst; /* of the packet, as it entered */
+    uint64_t start_ns;  /* of the newest so far */
     struct rig_outcome *outcome;
 };
 
@@ -361,7 +363,9 @@ static int find_forward(const void *key, const void *value, void *arg) {
     const struct flow_value *f = value;
     struct search *s = arg;
 
-    if (!(f->verdict.flags & FLOW_FORWARD) || k->eni != s->eni || f->start_ns < s->start_ns)
+    if (!(f->verdict.flags & FLOW_FORWARD) || k->eni != s->eni || f->start_ns < s->start_ns ||
+        memcmp(&k->src, s->src.b, sizeof(k->src)) != 0 ||
+        memcmp(&k->dst, s->dst.b, sizeof(k->dst)) != 0)
         return 0;
     s->start_ns = f->start_ns;
     s->outcome->flow = true;
@@ -373,7 +377,10 @@ static int find_forward(const void *key, const void *value, void *arg) {
 void rig_send(struct rig *g, const struct network_interface *from, const void *frame, size_t len,
               struct rig_outcome *ret) {
     const struct rig_port *at = from ? port_of(g, from->o.id) : NULL;
-    struct search search = {.eni = rig_number(g, from), .outcome = ret};
+    struct search search = {.eni = rig_number(g, from),
+                            .src = packet_src(frame),
+                            .dst = packet_dst(frame),
+                            .outcome = ret};
     struct __sk_buff ctx = {0};
     uint64_t after[DROP_SLOTS];
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
