@@ -111,10 +111,11 @@ json_t *recent_json(struct recent *r, const struct tracer *t, const json_t *requ
     int64_t since = json_integer_value(json_object_get(request, "since"));
     int64_t last = json_integer_value(json_object_get(request, "last"));
     const char *wanted = json_string_value(json_object_get(request, "of"));
-    uint64_t oldest = r->seen > RECENT_MAX ? r->seen - RECENT_MAX : 0;
     json_t *rows = json_array();
+    uint64_t oldest;
 
     dataplane_watch_read(r->watch);
+    oldest = r->seen > RECENT_MAX ? r->seen - RECENT_MAX : 0;
     if (last <= 0)
         last = LAST_DEFAULT;
     if (since > 0 && (uint64_t)since > oldest)
