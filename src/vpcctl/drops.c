@@ -47,8 +47,10 @@ static void print_row(const json_t *row) {
 
     print_when(number_in(row, "age_ms"));
     printf("  %s", text_in(row, "interface"));
-    if (*text_in(row, "name"))
-        printf(" \"%s\"", text_in(row, "name"));
+    if (*text_in(row, "name")) {
+        putchar(' ');
+        print_name(text_in(row, "name"));
+    }
     printf("  %s ", protocol_text((int)number_in(row, "protocol"), protocol));
     print_end(text_in(row, "source"), json_object_get(row, "sport"));
     printf(" > ");

@@ -53,6 +53,19 @@ void print_end(const char *address, const json_t *port) {
                (long long)json_integer_value(port));
 }
 
+void print_name(const char *name) {
+    putchar('"');
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+        if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) { /* C1 controls in UTF-8 */
+            putchar('?');
+            c++;
+        } else {
+            putchar(*c < 0x20 || *c == 0x7f || *c == '"' ? '?' : *c);
+        }
+    }
+    putchar('"');
+}
+
 const char *duration_text(long long ms, char out[24]) {
     if (ms < 10000)
         snprintf(out, 24, "%lld.%lld s", ms / 1000, ms % 1000 / 100);

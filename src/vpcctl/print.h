@@ -19,6 +19,9 @@ bool protocol_parse(const char *text, int *ret_protocol);
 /* "10.0.1.5:443", "[2001:db8::1]:443", or the address alone where `port` is NULL. */
 void print_end(const char *address, const json_t *port);
 
+/* A name that a tenant chose, in quotes: its bytes must not command the terminal. */
+void print_name(const char *name);
+
 /* "12 s", "3.4 MB": what people read; 24 bytes each. */
 const char *duration_text(long long ms, char out[24]);
 const char *bytes_text(unsigned long long bytes, char out[24]);

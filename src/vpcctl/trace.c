@@ -68,9 +68,14 @@ static void print_packet(const json_t *p) {
 
 static void print_interface(const json_t *i) {
     printf("%s", text_in(i, "interface"));
-    if (*text_in(i, "instance"))
-        printf(" (%s%s%s%s)", text_in(i, "instance"), *text_in(i, "name") ? " \"" : "",
-               text_in(i, "name"), *text_in(i, "name") ? "\"" : "");
+    if (!*text_in(i, "instance"))
+        return;
+    printf(" (%s", text_in(i, "instance"));
+    if (*text_in(i, "name")) {
+        putchar(' ');
+        print_name(text_in(i, "name"));
+    }
+    putchar(')');
 }
 
 static bool is_translated(const json_t *packet, const json_t *arrives) {

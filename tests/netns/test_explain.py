@@ -184,6 +184,12 @@ def test_an_instance_that_is_stopped_is_told(world):
     assert answer["reason"] == "no-link" and answer["hops"][-1]["by"] == late.id and "reply" not in answer
 
 
+def test_a_name_does_not_command_the_terminal(world):
+    w = world
+    w.ec2.create_tags(Resources=[w.b.id], Tags=[{"Key": "Name", "Value": "b\u009b31m\u007f!"}])
+    until(lambda: "b?31m?!" in vpcctl(w, "trace", w.a.id, w.b.id, "tcp/80"), "the name, without its controls", 5)
+
+
 def test_drops_names_the_packet_and_its_reason(world):
     w = world
     assert w.a.refused(w.cloud, w.b.ip, 4711, "security-group-ingress")
