@@ -15,6 +15,8 @@ ALLOWED = {
     "bpf": {"abi"},
     "model": {"base"},
     "store": {"base", "model"},
+    "flowlog": {"base", "abi", "model"},
+    "logs": {"base"},
     "stream": {"base"},
     "http": {"base"},
     "rules": {"base", "abi", "model"},  # pure: no I/O
