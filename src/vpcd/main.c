@@ -69,11 +69,18 @@ static void agent_argv(const struct options *o, char *path, char *argv[AGENT_ARG
     argv[n] = NULL;
 }
 
+/* The program beside our own. */
+static void beside(const char *self, const char *name, char out[PATH_MAX]) {
+    const char *slash = strrchr(self, '/');
+
+    snprintf(out, PATH_MAX, "%.*s/%s", (int)(slash - self), self, name);
+}
+
 static int supervise(const struct options *o, int argc, char **argv) {
     static char self[PATH_MAX], agent[PATH_MAX];
     char *agent_args[AGENT_ARGS_MAX], **worker = calloc((size_t)argc + 4, sizeof(*worker));
     struct supervisor_config config = {.state_dir = o->state_dir};
-    char *slash;
+    struct supervisor_child children[SUPERVISOR_CHILDREN_MAX];
     int n = 0;
 
     if (!worker || find_user(o, &config) < 0 || own_path(self) < 0)
@@ -86,14 +93,15 @@ static int supervise(const struct options *o, int argc, char **argv) {
     worker[n++] = (char *)(uintptr_t)o->state_dir;
     worker[n++] = (char *)(uintptr_t) "--worker";
     worker[n] = NULL;
-    config.worker = worker;
-    snprintf(agent, sizeof(agent), "%s", self);
-    slash = strrchr(agent, '/');
-    snprintf(slash, (size_t)(agent + sizeof(agent) - slash), "/vpc-agent");
+    children[config.n_children++] = (struct supervisor_child){
+        .name = "worker", .argv = worker, .uid = config.uid, .gid = config.gid};
     if (!o->no_agent) {
+        beside(self, "vpc-agent", agent);
         agent_argv(o, agent, agent_args);
-        config.agent = agent_args;
+        children[config.n_children++] =
+            (struct supervisor_child){.name = "agent", .argv = agent_args, .lock = "agent/lock"};
     }
+    config.children = children;
     n = supervisor_run(&config);
     free(worker);
     return n;

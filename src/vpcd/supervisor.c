@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two children, each in one of these states:
+ * Each child is in one of these states:
  *
  *     stopped --(due)--> running --(exit)--> stopped, due after a pause
  *                        found   --(exit)--> stopped, due at once
  *
- * `found` is an agent that an earlier supervisor started: not our child, so watched by a pidfd as
- * our own are. One loop waits for signals, the pidfds and the next start that is due.
+ * `found` is one that an earlier supervisor started (the agent): not our child, so watched by a
+ * pidfd as our own are. One loop waits for signals, the pidfds and the next start that is due.
  */
 #include "vpcd/supervisor.h"
 
@@ -39,21 +39,20 @@
 #define STOP_MS 10000
 
 struct child {
-    const char *name;
-    char *const *argv;
-    bool worker;   /* drops its privileges, ends with us */
+    const struct supervisor_child *what;
     int pidfd;     /* -1: stopped */
     pid_t pid;     /* of our own child; 0: found */
     pid_t found;   /* pid of one that is not our child */
     int64_t since; /* when it started, milliseconds */
     int64_t due;   /* when to start it */
     int pause, deaths;
+    bool given_up; /* optional, and configured so that it cannot run */
 };
 
 struct supervisor {
     const struct supervisor_config *config;
-    struct child children[2];
-    char agent_lock[PATH_MAX];
+    struct child children[SUPERVISOR_CHILDREN_MAX];
+    size_t n;
     sigset_t old_mask;
     bool stopping;
     int status;
@@ -144,14 +143,14 @@ int supervisor_make_dirs(const struct supervisor_config *config, char ret_path[2
 static void __attribute__((noreturn))
 child_run(const struct supervisor *s, const struct child *c, pid_t parent) {
     /* Opened as root: the tree may stand where the worker's user has no way to (/root). */
-    int program = open(c->argv[0], O_PATH | O_CLOEXEC);
+    const struct supervisor_child *what = c->what;
+    int program = open(what->argv[0], O_PATH | O_CLOEXEC);
 
     setsid();
-    if (c->worker) {
+    if (what->uid) {
         /* Before the change of user: a change of credentials clears it. Hence again after. */
-        if (setgroups(0, NULL) < 0 ||
-            setresgid(s->config->gid, s->config->gid, s->config->gid) < 0 ||
-            setresuid(s->config->uid, s->config->uid, s->config->uid) < 0 ||
+        if (setgroups(0, NULL) < 0 || setresgid(what->gid, what->gid, what->gid) < 0 ||
+            setresuid(what->uid, what->uid, what->uid) < 0 ||
             prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
             _exit(126);
         if (getppid() != parent)
@@ -159,8 +158,8 @@ child_run(const struct supervisor *s, const struct child *c, pid_t parent) {
     }
     sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
     if (program >= 0)
-        execveat(program, "", c->argv, environ, AT_EMPTY_PATH);
-    log_error("cannot run %s: %s", c->argv[0], strerror(errno));
+        execveat(program, "", what->argv, environ, AT_EMPTY_PATH);
+    log_error("cannot run %s: %s", what->argv[0], strerror(errno));
     _exit(SUPERVISOR_EXIT_CONFIG);
 }
 
@@ -186,18 +185,21 @@ static int child_fork(const struct supervisor *s, struct child *c) {
 
 static void child_start(struct supervisor *s, struct child *c) {
     c->since = now_ms();
-    if (!c->worker) {
-        int fd = lock_holder_open(s->agent_lock, &c->found);
+    if (c->what->lock) {
+        char path[PATH_MAX];
+        int fd;
 
+        snprintf(path, sizeof(path), "%s/%s", s->config->state_dir, c->what->lock);
+        fd = lock_holder_open(path, &c->found);
         if (fd >= 0) {
-            log_info("an agent runs already, pid %d: left alone", c->found);
+            log_info("the %s runs already, pid %d: left alone", c->what->name, c->found);
             c->pidfd = fd;
             c->pid = 0;
             return;
         }
     }
     if (child_fork(s, c) < 0) {
-        log_error("cannot start the %s: %s", c->name, strerror(errno));
+        log_error("cannot start the %s: %s", c->what->name, strerror(errno));
         c->due = now_ms() + PAUSE_MAX;
     }
 }
@@ -214,6 +216,11 @@ static void child_ended(struct supervisor *s, struct child *c) {
     if (s->stopping)
         return;
     if (WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISOR_EXIT_CONFIG) {
+        if (c->what->optional) {
+            log_error("the %s cannot run as it is configured: left out", c->what->name);
+            c->given_up = true;
+            return;
+        }
         s->stopping = true;
         s->status = SUPERVISOR_EXIT_CONFIG;
         return;
@@ -222,10 +229,10 @@ static void child_ended(struct supervisor *s, struct child *c) {
     c->pause = supervisor_pause(c->pause, ran, c->deaths);
     c->due = now + c->pause;
     if (WIFSIGNALED(status))
-        log_warn("the %s was ended by signal %d (%s); it starts again in %d ms", c->name,
+        log_warn("the %s was ended by signal %d (%s); it starts again in %d ms", c->what->name,
                  WTERMSIG(status), strsignal(WTERMSIG(status)), c->pause);
     else
-        log_warn("the %s ended with status %d; it starts again in %d ms", c->name,
+        log_warn("the %s ended with status %d; it starts again in %d ms", c->what->name,
                  WEXITSTATUS(status), c->pause);
 }
 
@@ -238,18 +245,18 @@ static void child_signal(const struct child *c, int sig) {
 
 /* Until something happens, at most until `until` (0: for ever). */
 static void wait_for(struct supervisor *s, int signals, int64_t until) {
-    struct pollfd p[3] = {{.fd = signals, .events = POLLIN}};
+    struct pollfd p[1 + SUPERVISOR_CHILDREN_MAX] = {{.fd = signals, .events = POLLIN}};
     struct signalfd_siginfo info;
     int64_t now = now_ms();
 
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < s->n; i++)
         p[1 + i] = (struct pollfd){.fd = s->children[i].pidfd, .events = POLLIN};
-    if (poll(p, 3, until == 0 ? -1 : until > now ? (int)(until - now) : 0) < 0)
+    if (poll(p, 1 + s->n, until == 0 ? -1 : until > now ? (int)(until - now) : 0) < 0)
         return;
     if (p[0].revents && read(signals, &info, sizeof(info)) == sizeof(info) &&
         (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT))
         s->stopping = true;
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < s->n; i++)
         if (p[1 + i].revents)
             child_ended(s, &s->children[i]);
 }
@@ -258,10 +265,10 @@ static void run(struct supervisor *s, int signals) {
     while (!s->stopping) {
         int64_t next = 0;
 
-        for (int i = 0; i < 2; i++) {
+        for (size_t i = 0; i < s->n; i++) {
             struct child *c = &s->children[i];
 
-            if (!c->argv || c->pidfd >= 0)
+            if (!c->what->argv || c->given_up || c->pidfd >= 0)
                 continue;
             if (c->due <= now_ms())
                 child_start(s, c);
@@ -273,22 +280,26 @@ static void run(struct supervisor *s, int signals) {
 }
 
 static bool any_lives(const struct supervisor *s) {
-    return s->children[0].pidfd >= 0 || s->children[1].pidfd >= 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i].pidfd >= 0)
+            return true;
+    return false;
 }
 
 static void stop(struct supervisor *s, int signals) {
     int64_t until = now_ms() + STOP_MS;
 
     notify_systemd("STOPPING=1");
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < s->n; i++)
         child_signal(&s->children[i], SIGTERM);
     while (any_lives(s) && now_ms() < until)
         wait_for(s, signals, until);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < s->n; i++)
         if (s->children[i].pidfd >= 0)
-            log_warn("the %s did not end in %d s: killed", s->children[i].name, STOP_MS / 1000);
-    /* Killing is safe for both: neither loses what it acknowledged. */
-    for (int i = 0; i < 2; i++)
+            log_warn("the %s did not end in %d s: killed", s->children[i].what->name,
+                     STOP_MS / 1000);
+    /* Killing is safe for all: none loses what it acknowledged. */
+    for (size_t i = 0; i < s->n; i++)
         child_signal(&s->children[i], SIGKILL);
     until = now_ms() + STOP_MS;
     while (any_lives(s) && now_ms() < until)
@@ -296,11 +307,7 @@ static void stop(struct supervisor *s, int signals) {
 }
 
 int supervisor_run(const struct supervisor_config *config) {
-    struct supervisor s = {
-        .config = config,
-        .children = {{.name = "worker", .argv = config->worker, .worker = true, .pidfd = -1},
-                     {.name = "agent", .argv = config->agent, .pidfd = -1}},
-    };
+    struct supervisor s = {.config = config, .n = config->n_children};
     char path[PATH_MAX], text[16];
     _close_ int lock = -1, signals = -1;
     sigset_t set;
@@ -310,7 +317,10 @@ int supervisor_run(const struct supervisor_config *config) {
         log_error("%s: %s", path, strerror(-r));
         return 1;
     }
-    snprintf(s.agent_lock, sizeof(s.agent_lock), "%s/agent/lock", config->state_dir);
+    if (s.n > SUPERVISOR_CHILDREN_MAX)
+        return SUPERVISOR_EXIT_CONFIG;
+    for (size_t i = 0; i < s.n; i++)
+        s.children[i] = (struct child){.what = &config->children[i], .pidfd = -1};
     snprintf(path, sizeof(path), "%s/vpcd.lock", config->state_dir);
     lock = lock_take(path);
     if (lock < 0) {

@@ -1,33 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The supervisor: what runs as root where no systemd does. It makes the state directory, starts the
- * worker as an unprivileged user and the agent as root, and starts again what dies. It reads no
- * byte that anybody sends.
+ * programs of this host, each as its own user, and starts again what dies. It reads no byte that
+ * anybody sends.
  */
 #ifndef VPCD_VPCD_SUPERVISOR_H
 #define VPCD_VPCD_SUPERVISOR_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* A child that exits with this (sysexits' EX_CONFIG) cannot do its work as it is configured: it is
- * not started again, and the supervisor ends with the same status. */
+ * not started again. The supervisor ends with the same status unless the child is optional. */
 #define SUPERVISOR_EXIT_CONFIG 78
+#define SUPERVISOR_CHILDREN_MAX 8
+
+/*
+ * One program. With a user of its own it has no privileges, and gets SIGTERM when the supervisor
+ * dies, however that happens. With uid 0 it stays root, and lives on if `lock` names the file that
+ * it holds while it runs: one that is found alive is left alone and watched.
+ */
+struct supervisor_child {
+    const char *name;  /* in messages: "worker" */
+    char *const *argv; /* [0] is the path of the program; NULL: this one is not run */
+    uid_t uid;
+    gid_t gid;
+    const char *lock; /* relative to the state directory, or NULL */
+    bool optional;    /* the others go on without it */
+};
 
 struct supervisor_config {
     const char *state_dir; /* made if it is missing */
-    uid_t uid;             /* of the worker */
+    uid_t uid;             /* whose the worker's directories and the credentials are */
     gid_t gid;
-    char *const *worker;          /* argv; [0] is the path of the program */
-    char *const *agent;           /* argv; NULL: no agent */
     const char *credentials_file; /* NULL: STATE/credentials; made for the worker */
+    const struct supervisor_child *children;
+    size_t n_children; /* up to SUPERVISOR_CHILDREN_MAX */
 };
 
 /*
  * Runs until SIGTERM or SIGINT; the exit status of the program. It holds STATE/vpcd.lock, whose
  * content is its pid; STATE/vpcd.pid has the same.
- *
- * The worker gets SIGTERM when the supervisor dies, however that happens. The agent lives on then;
- * one that is found alive (STATE/agent/lock) is left alone and watched.
  */
 int supervisor_run(const struct supervisor_config *config);
 

@@ -4,7 +4,8 @@
  * STATE/log when it starts, and does what the test says.
  *
  *     test -- supervisor -- worker (sh), uid 12345
- *                       \-- agent  (sh), root
+ *                       |-- agent  (sh), root
+ *                       \-- other  (sh), uid 12346: the others can do without it
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,21 +31,33 @@
 #include "vpcd/supervisor.h"
 
 #define UID 12345
+#define OTHER_UID 12346
 
 static char dir[64];
 
-static pid_t start(const char *worker, const char *agent) {
-    char sh[] = "/bin/sh", c[] = "-c", w[1024], a[1024];
+static pid_t start_three(const char *worker, const char *agent, const char *other) {
+    char sh[] = "/bin/sh", c[] = "-c", w[1024], a[1024], o[1024];
     char *worker_argv[] = {sh, c, w, NULL}, *agent_argv[] = {sh, c, a, NULL};
+    char *other_argv[] = {sh, c, o, NULL};
+    const struct supervisor_child children[] = {
+        {.name = "worker", .argv = worker_argv, .uid = UID, .gid = UID},
+        {.name = "agent", .argv = agent ? agent_argv : NULL, .lock = "agent/lock"},
+        {.name = "other",
+         .argv = other ? other_argv : NULL,
+         .uid = OTHER_UID,
+         .gid = OTHER_UID,
+         .optional = true},
+    };
     struct supervisor_config config = {.state_dir = dir,
                                        .uid = UID,
                                        .gid = UID,
-                                       .worker = worker_argv,
-                                       .agent = agent ? agent_argv : NULL};
+                                       .children = children,
+                                       .n_children = ARRAY_SIZE(children)};
     pid_t pid;
 
     snprintf(w, sizeof(w), "echo worker $$ $(id -u) >>%s/log; %s", dir, worker);
     snprintf(a, sizeof(a), "echo agent $$ $(id -u) >>%s/log; %s", dir, agent ? agent : "");
+    snprintf(o, sizeof(o), "echo other $$ $(id -u) >>%s/log; %s", dir, other ? other : "");
     pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -52,6 +65,10 @@ static pid_t start(const char *worker, const char *agent) {
         _exit(supervisor_run(&config));
     }
     return pid;
+}
+
+static pid_t start(const char *worker, const char *agent) {
+    return start_three(worker, agent, NULL);
 }
 
 /* Waits for the n-th line of the log that begins with `name`; its pid. */
@@ -201,6 +218,44 @@ static void gives_up_on_configuration(void **state) {
     assert_int_equal(finish(s, 0), 78);
 }
 
+static void users_of_their_own(void **state) {
+    pid_t s = start_three("exec sleep 1000", NULL, "exec sleep 1000"), o;
+    _buf_ struct buf text = BUF_INIT;
+    char path[128], line[64];
+
+    await_line("worker ", 1);
+    o = await_line("other ", 1);
+    snprintf(path, sizeof(path), "%s/log", dir);
+    assert_int_equal(read_file(path, 65536, &text), 0);
+    snprintf(line, sizeof(line), "other %d %d\n", o, OTHER_UID);
+    assert_non_null(strstr(buf_str(&text), line));
+    kill(o, SIGKILL);
+    o = await_line("other ", 2);
+    /* However the supervisor dies. */
+    assert_int_equal(finish(s, SIGKILL), 128 + SIGKILL);
+    await_gone(o);
+}
+
+static void goes_on_without_the_optional(void **state) {
+    pid_t s = start_three("exec sleep 1000", NULL, "exit 78"), w;
+
+    w = await_line("worker ", 1);
+    await_line("other ", 1);
+    kill(w, SIGKILL);
+    await_line("worker ", 2);
+    {
+        _buf_ struct buf text = BUF_INIT;
+        char path[128];
+        const char *at;
+
+        snprintf(path, sizeof(path), "%s/log", dir);
+        assert_int_equal(read_file(path, 65536, &text), 0);
+        at = strstr(buf_str(&text), "other ");
+        assert_null(strstr(at + 1, "other "));
+    }
+    assert_int_equal(finish(s, SIGTERM), 0);
+}
+
 static void agent_survives(void **state) {
     char script[512];
     pid_t s, w, a;
@@ -279,6 +334,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(drops_privileges, setup, teardown),
         cmocka_unit_test_setup_teardown(starts_again, setup, teardown),
         cmocka_unit_test_setup_teardown(gives_up_on_configuration, setup, teardown),
+        cmocka_unit_test_setup_teardown(users_of_their_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(goes_on_without_the_optional, setup, teardown),
         cmocka_unit_test_setup_teardown(agent_survives, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_directories, setup, teardown),
     };
