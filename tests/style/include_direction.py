@@ -23,7 +23,9 @@ ALLOWED = {
     "api": {"base", "model", "store", "http"},  # never sees the data plane
     "dataplane": {"base", "abi"},  # never sees the model
     "link": {"base"},
-    "agent": {"base", "abi", "model", "stream", "rules", "dataplane", "link"},
+    "follow": {"base", "model", "stream"},  # a client of the stream, as objects in an index
+    "agent": {"base", "abi", "model", "stream", "follow", "rules", "dataplane", "link"},
+    "services": {"base", "abi", "model", "stream", "follow", "http"},  # parses bytes from instances
     "vpcd": {"base", "model", "store", "stream", "http", "api"},
     "vpcctl": {"base", "abi", "dataplane", "link"},  # looks at pinned maps, also with no agent there
 }
