@@ -86,7 +86,7 @@ struct desc {
 
 enum field_flags {
     FF_REQUIRED = 1,   /* parameter: must be there */
-    FF_INDEXED = 2,    /* string, or a string in a list: the index finds objects by its value */
+    FF_INDEXED = 2,    /* string or address, also in a list: the index finds objects by its text */
     FF_SKIP_EMPTY = 4, /* list: no element in the XML when it is empty */
     FF_WRAP_VALUE = 8, /* XML: <wire><value>...</value></wire>, the form of attributes */
     FF_COUNTED = 16,   /* with FF_INDEXED, a string: the index counts the objects of each value */

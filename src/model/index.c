@@ -11,9 +11,10 @@
 struct index_row {
     RB_ENTRY(index_row) link;
     struct obj *obj;
-    const char *value; /* points into the object */
+    const char *value; /* points into the object, or to `text` */
     uint16_t field;
     uint8_t kind; /* the object's, so that a look at most rows ends here */
+    char text[];  /* the value, where the object does not hold it as a string: an address */
 };
 
 RB_HEAD(rows, index_row);
@@ -161,51 +162,67 @@ const void *index_get(const struct index *ix, enum kind k, struct scope s, const
     return row ? row->obj : NULL;
 }
 
+/* `passing`: the value does not stay where it is. */
+typedef int value_fn(struct index *ix, const struct obj *o, uint16_t field, const char *value,
+                     bool passing);
+
+/* The value of one field, if it has one that is indexed. */
+static int one_value(const struct obj *o, const struct field *f, const void *p, uint16_t num,
+                     value_fn *fn, struct index *ix) {
+    char text[IP_TEXT];
+
+    if (!(f->flags & FF_INDEXED))
+        return 0;
+    if (f->type == FT_STR && *(char *const *)p)
+        return fn(ix, o, num, *(char *const *)p, false);
+    if (f->type == FT_IP && ((const struct ip *)p)->family)
+        return fn(ix, o, num, ip_format(p, text), true);
+    return 0;
+}
+
 /* Calls fn for every indexed value of the object, its own row (field 0) first. */
-static int each_value(const struct obj *o,
-                      int (*fn)(struct index *, const struct obj *, uint16_t, const char *),
-                      struct index *ix) {
+static int each_value(const struct obj *o, value_fn *fn, struct index *ix) {
     const struct desc *d = kind_info(o->kind)->desc;
-    int r = fn(ix, o, 0, "");
+    int r = fn(ix, o, 0, "", false);
 
     for (uint16_t i = 0; r == 0 && i < d->n_fields; i++) {
         const struct field *f = &d->fields[i];
         const void *p = field_at(f, o);
 
-        if (f->type == FT_STR && (f->flags & FF_INDEXED) && *(char *const *)p) {
-            r = fn(ix, o, f->num, *(char *const *)p);
-        } else if (f->type == FT_STRS && (f->flags & FF_INDEXED)) {
+        if (f->type == FT_STRS && (f->flags & FF_INDEXED)) {
             list_each (char *, s, *(const struct list *)p)
                 if (r == 0)
-                    r = fn(ix, o, f->num, *s);
+                    r = fn(ix, o, f->num, *s, false);
         } else if (f->type == FT_LIST) {
             const struct list *l = p;
 
             for (uint16_t k = 0; k < f->sub->n_fields; k++) {
                 const struct field *g = &f->sub->fields[k];
 
-                if (g->type != FT_STR || !(g->flags & FF_INDEXED))
+                if (!(g->flags & FF_INDEXED))
                     continue;
-                for (uint32_t n = 0; r == 0 && n < l->n; n++) {
-                    const char *v =
-                        *(char *const *)field_at(g, (char *)l->items + n * f->sub->size);
-
-                    if (v)
-                        r = fn(ix, o, (uint16_t)INDEX_SUBFIELD(f->num, g->num), v);
-                }
+                for (uint32_t n = 0; r == 0 && n < l->n; n++)
+                    r = one_value(o, g, field_at(g, (char *)l->items + n * f->sub->size),
+                                  (uint16_t)INDEX_SUBFIELD(f->num, g->num), fn, ix);
             }
+        } else {
+            r = one_value(o, f, p, f->num, fn, ix);
         }
     }
     return r;
 }
 
-static int row_add(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
-    struct index_row *row = malloc(sizeof(*row)), **hint;
+static int row_add(struct index *ix, const struct obj *o, uint16_t field, const char *value,
+                   bool passing) {
+    size_t copied = passing ? strlen(value) + 1 : 0;
+    struct index_row *row = malloc(sizeof(*row) + copied), **hint;
 
     if (!row)
         return -ENOMEM;
     *row = (struct index_row){
         .obj = (struct obj *)(uintptr_t)o, .value = value, .field = field, .kind = o->kind};
+    if (passing)
+        row->value = memcpy(row->text, value, copied);
     hint = hint_of(ix, row);
     if (!add_behind(ix, *hint, row) && RB_INSERT(rows, &ix->rows, row)) {
         free(row); /* a value that stands twice in one object's list needs one row */
@@ -215,7 +232,8 @@ static int row_add(struct index *ix, const struct obj *o, uint16_t field, const 
     return 0;
 }
 
-static int row_drop(struct index *ix, const struct obj *o, uint16_t field, const char *value) {
+static int row_drop(struct index *ix, const struct obj *o, uint16_t field, const char *value,
+                    bool passing) {
     struct index_row *row = row_find(ix, o, field, value), **hint;
 
     if (row) {

@@ -311,7 +311,8 @@ static bool get_managed(const struct look *look, const void *obj, struct buf *ou
 static const struct field address_fields[] = {
     FIELD(1, FT_IP, struct eni_address, ip, "privateIpAddress", .filter = "private-ip-address"),
     FIELD(2, FT_BOOL, struct eni_address, primary, "primary", .filter = "primary"),
-    FIELD(3, FT_IP, struct eni_address, public_ip, NULL, .filter = "association.public-ip"),
+    FIELD(3, FT_IP, struct eni_address, public_ip, NULL, .filter = "association.public-ip",
+          .flags = FF_INDEXED),
     FIELD(4, FT_STR, struct eni_address, allocation_id, NULL,
           .filter = "association.allocation-id"),
     FIELD(5, FT_STR, struct eni_address, association_id, NULL,
@@ -330,7 +331,8 @@ static const struct desc association_filter_desc =
     DESC("association", struct eni_address, association_filter_fields);
 
 static const struct field address6_fields[] = {
-    FIELD(1, FT_IP, struct eni_address, ip, "ipv6Address", .filter = "ipv6-address"),
+    FIELD(1, FT_IP, struct eni_address, ip, "ipv6Address", .filter = "ipv6-address",
+          .flags = FF_INDEXED),
     FIELD(2, FT_BOOL, struct eni_address, primary, "isPrimaryIpv6"),
 };
 static const struct desc eni_address6_desc =

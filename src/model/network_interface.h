@@ -66,6 +66,8 @@ enum {
     ENI_BY_GROUP = 8,
     ENI_BY_INSTANCE = 13,
     ENI_BY_ATTACHMENT = 14,
+    ENI_BY_PUBLIC_IP = 6 * 256 + 3, /* its public IPv4 addresses, as text */
+    ENI_BY_IPV6 = 7 * 256 + 1,      /* its IPv6 addresses, as text */
 };
 
 extern const struct desc network_interface_desc, eni_in_instance_desc;

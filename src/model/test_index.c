@@ -56,6 +56,15 @@ static void take(struct index *ix, const struct obj *like) {
     obj_unref(o);
 }
 
+/* Whether this one field, a string or an address, has the value. */
+static bool is_value(const struct field *f, const void *p, const char *value) {
+    char text[IP_TEXT];
+
+    if (f->type == FT_IP)
+        return ((const struct ip *)p)->family && strcmp(ip_format(p, text), value) == 0;
+    return *(char *const *)p && strcmp(*(char *const *)p, value) == 0;
+}
+
 /* Whether the object has the value in the field that `number` stands for (index.h). */
 static bool has_value(const struct obj *o, uint16_t number, const char *value) {
     const struct desc *d = kind_info(o->kind)->desc;
@@ -64,19 +73,16 @@ static bool has_value(const struct obj *o, uint16_t number, const char *value) {
         const struct field *f = &d->fields[i];
         const struct list *l = field_at(f, o);
 
-        if (f->type == FT_STR && f->num == number)
-            return *(char **)field_at(f, o) && strcmp(*(char **)field_at(f, o), value) == 0;
+        if ((f->type == FT_STR || f->type == FT_IP) && f->num == number)
+            return is_value(f, field_at(f, o), value);
         if (f->type == FT_STRS && f->num == number)
             return strs_has(l, value);
         for (uint32_t n = 0; f->type == FT_LIST && f->num == number / 256 && n < l->n; n++) {
             for (uint16_t k = 0; k < f->sub->n_fields; k++) {
                 const struct field *g = &f->sub->fields[k];
-                const char *s;
 
-                if (g->num != number % 256)
-                    continue;
-                s = *(char **)field_at(g, (char *)l->items + n * f->sub->size);
-                if (s && strcmp(s, value) == 0)
+                if (g->num == number % 256 &&
+                    is_value(g, field_at(g, (char *)l->items + n * f->sub->size), value))
                     return true;
             }
         }
@@ -154,6 +160,31 @@ static void check_fields(const struct index *ix, enum kind k, const char *value)
     }
 }
 
+/* Every address that objects have is found, in all of them. */
+static size_t check_addresses(const struct index *ix, enum kind k) {
+    const struct desc *d = kind_info(k)->desc;
+    char text[IP_TEXT];
+    size_t checked = 0;
+
+    for (size_t i = 0; i < twin_n; i++) {
+        for (uint16_t n = 0; twin[i]->kind == k && n < d->n_fields; n++) {
+            const struct field *f = &d->fields[n];
+            const struct list *l = field_at(f, twin[i]);
+
+            for (uint16_t m = 0; f->type == FT_LIST && l->n && m < f->sub->n_fields; m++) {
+                const struct field *g = &f->sub->fields[m];
+
+                if (g->type != FT_IP || !(g->flags & FF_INDEXED))
+                    continue;
+                check_by(ix, k, (uint16_t)INDEX_SUBFIELD(f->num, g->num),
+                         ip_format(field_at(g, l->items), text));
+                checked++;
+            }
+        }
+    }
+    return checked;
+}
+
 static void check_all(const struct index *ix) {
     static const char *const values[] = {"", "a", "vpc-1", "vpc-2", "sg-1", "nowhere"};
 
@@ -167,6 +198,8 @@ static void check_all(const struct index *ix) {
         assert_int_equal(index_count(ix, k), count);
         assert_int_equal(walked, count);
         check_in(ix, k, random_scope(SCOPES));
+        if (k == KIND_NETWORK_INTERFACE && count > 10)
+            assert_true(check_addresses(ix, k) > 0);
         for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
             check_fields(ix, k, values[i]);
     }
