@@ -25,7 +25,7 @@
 #include "agent/recent.h"
 #include "agent/reconcile.h"
 #include "agent/trace.h"
-#include "agent/world.h"
+#include "follow/world.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/lock.h"
@@ -236,8 +236,9 @@ static int start_rest(struct agent *a) {
         r = reconcile_new(a->base, &a->guests, &a->plugs, device_gone, a, &a->reconcile);
     if (r == 0)
         r = recent_new(a->base, a->dp, &a->recent);
+    snprintf(path, sizeof(path), "%s/run/stream.sock", a->owner.dir);
     if (r == 0)
-        r = world_new(a->base, a->owner.dir, &handlers, &a->world);
+        r = world_new(a->base, path, a->owner.dir, "vpcd", &handlers, &a->world);
     if (r < 0)
         return complain("start", r);
     reconcile_set_world(a->reconcile, a->world);

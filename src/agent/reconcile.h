@@ -12,7 +12,7 @@
 
 #include "agent/guest.h"
 #include "agent/plugs.h"
-#include "agent/world.h"
+#include "follow/world.h"
 
 struct reconcile;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/world.h"
+#include "follow/world.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,9 +21,14 @@ struct world {
     struct world_handlers handlers;
     struct list changes; /* struct change, since the last transaction's end */
     struct index *named; /* during a snapshot: what it named; the rest goes at its end */
+    const char *from;
     bool connected;
     char last_why[256];
 };
+
+static bool is_other(const char *key) {
+    return key[0] == '@';
+}
 
 static void note(struct world *w, struct obj *old, struct obj *new) {
     struct change *c = list_add(&w->changes, sizeof(*c));
@@ -44,6 +49,11 @@ static void on_deletion(void *arg, const char *key, uint64_t version) {
     const char *id;
     void *old;
 
+    if (is_other(key)) {
+        if (w->handlers.other)
+            w->handlers.other(w->handlers.arg, key, NULL, 0);
+        return;
+    }
     if (obj_key_parse(key, &s, &k, &id) < 0)
         return;
     old = index_remove(w->ix, k, s, id);
@@ -64,8 +74,14 @@ static void on_object(void *arg, const char *key, uint64_t version, const void *
     const struct obj *have;
     void *obj, *old = NULL;
     struct obj *o;
-    int r = obj_decode(key, version, data, len, &obj);
+    int r;
 
+    if (is_other(key)) {
+        if (w->handlers.other)
+            w->handlers.other(w->handlers.arg, key, data, len);
+        return;
+    }
+    r = obj_decode(key, version, data, len, &obj);
     if (r < 0) {
         /* A kind or value that this build does not know: what it cannot read is not in force. */
         log_error("the stream's object %s cannot be read: %s", key, strerror(-r));
@@ -106,6 +122,8 @@ static void on_snapshot_begin(void *arg) {
     w->named = index_new();
     if (!w->named)
         abort();
+    if (w->handlers.other)
+        w->handlers.other(w->handlers.arg, NULL, NULL, 0);
 }
 
 static void drop_unnamed(struct world *w) {
@@ -150,7 +168,7 @@ static void on_down(void *arg, const char *why) {
 
     /* Attempts repeat; say each reason once. */
     if (strcmp(why, w->last_why) != 0)
-        log_warn("no stream from vpcd: %s; what is in force stays", why);
+        log_warn("no stream from %s: %s; what is in force stays", w->from, why);
     snprintf(w->last_why, sizeof(w->last_why), "%s", why);
     w->connected = false;
     /* Half a transaction, or half a snapshot: the objects are in the index, so their changes are
@@ -159,23 +177,23 @@ static void on_down(void *arg, const char *why) {
     w->named = NULL;
 }
 
-int world_new(struct event_base *base, const char *state_dir, const struct world_handlers *handlers,
-              struct world **ret_world) {
+int world_new(struct event_base *base, const char *path, const char *state, const char *from,
+              const struct world_handlers *handlers, struct world **ret_world) {
     static const struct stream_client_handlers stream = {
         on_snapshot_begin, on_object, on_deletion, on_snapshot_end, on_revision, on_down,
     };
     struct world *w = calloc(1, sizeof(*w));
-    char host[256] = "host", path[256];
+    char host[256] = "host";
     struct stream_client_options options = {
-        .host = host, .state = state_dir, .server_uid = STREAM_ANY_UID};
+        .host = host, .state = state, .server_uid = STREAM_ANY_UID};
     int r = -ENOMEM;
 
     if (!w)
         return r;
     w->handlers = *handlers;
+    w->from = from;
     w->ix = index_new();
     gethostname(host, sizeof(host) - 1);
-    snprintf(path, sizeof(path), "%s/run/stream.sock", state_dir);
     if (w->ix)
         r = stream_client_new(base, path, &options, &stream, w, &w->client);
     if (r < 0) {
