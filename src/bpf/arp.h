@@ -87,7 +87,7 @@ static __always_inline int arp_check(struct pkt *p, const struct arp_packet *arp
     if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) ||
         arp->hardware_len != 6 || arp->protocol_len != 4)
         return DROP_MALFORMED;
-    if (!mac_equal(arp->sha, p->eth_src))
+    if (!mac_equal(arp->sha, p->eth_src.b))
         return DROP_SPOOFED_ARP;
     __builtin_memcpy(&sender, arp->spa, 4);
     __builtin_memcpy(&target, arp->tpa, 4);

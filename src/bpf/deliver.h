@@ -56,9 +56,21 @@ static __always_inline int deliver_refused(struct __sk_buff *skb, struct pkt *p,
     return deliver_back(skb, p);
 }
 
+/* Writes both MAC addresses, which the verdict holds in the frame's order. */
+static __always_inline int frame_address(struct __sk_buff *skb, const struct flow_verdict *v) {
+    const u16 *macs = (const u16 *)v->dst_mac;
+    u16 *frame = (u16 *)(long)skb->data;
+
+    if (frame + 6 > (u16 *)(long)skb->data_end)
+        return (int)bpf_skb_store_bytes(skb, 0, macs, 12, 0);
+#pragma unroll
+    for (int i = 0; i < 6; i++)
+        frame[i] = macs[i];
+    return 0;
+}
+
 /* Rewrites the packet by p->v and sends it: what the hook returns. */
 static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
-    u8 macs[12];
     int reason;
 
     if (dry_run)
@@ -70,9 +82,7 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
         return pkt_refuse(p, (u32)reason);
     if (p->fragment == FRAGMENT_FIRST)
         fragment_remember();
-    __builtin_memcpy(macs, p->v.dst_mac, 6);
-    __builtin_memcpy(macs + 6, p->v.src_mac, 6);
-    if (bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0))
+    if (frame_address(skb, &p->v))
         return pkt_drop(DROP_INTERNAL);
     if (p->wire_len > mtu_of(p)) {
         reason = split(skb);
@@ -111,7 +121,7 @@ STAGE int deliver_find(void) {
         p->v.flags |= FLOW_TO_PEER;
     __builtin_memcpy(p->v.dst_mac, e->mac, 6);
     if (p->same_subnet)
-        __builtin_memcpy(p->v.src_mac, p->eth_src, 6);
+        __builtin_memcpy(p->v.src_mac, p->eth_src.b, 6);
     else
         __builtin_memcpy(p->v.src_mac, c->router_mac, 6);
     return 0;

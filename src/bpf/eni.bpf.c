@@ -17,7 +17,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
         return pkt_drop((u32)reason);
     p->key.eni = port->eni;
     p->vpc = port->vpc;
-    if (!mac_equal(p->eth_src, port->mac))
+    if (!mac_equal(p->eth_src.b, port->mac))
         return pkt_refuse(p, DROP_SPOOFED_MAC);
     if (p->kind == PKT_ARP) /* 2 */
         return arp_answer(skb);

@@ -75,7 +75,7 @@ static __always_inline int nd_options(struct __sk_buff *skb, const struct pkt *p
         if (off + sizeof option > end || bpf_skb_load_bytes(skb, off, option, sizeof option) ||
             !option[1])
             return DROP_ND_INVALID;
-        if (option[0] == ND_SOURCE_MAC && !mac_equal(&option[2], p->eth_src))
+        if (option[0] == ND_SOURCE_MAC && !mac_equal(&option[2], p->eth_src.b))
             return DROP_SPOOFED_ARP;
         off += option[1] * 8u;
     }
@@ -129,7 +129,7 @@ static __always_inline int nd_check(struct pkt *p, const struct nd_message *m) {
 static __always_inline void na_fill(struct na_frame *na, const struct pkt *p,
                                     const struct nd_message *m, u32 router) {
     __builtin_memset(na, 0, sizeof *na);
-    __builtin_memcpy(na->dst, p->eth_src, 6);
+    __builtin_memcpy(na->dst, p->eth_src.b, 6);
     __builtin_memcpy(na->src, p->v.dst_mac, 6);
     na->type = bpf_htons(ETH_P_IPV6);
     na->version = 0x60;

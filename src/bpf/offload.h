@@ -12,8 +12,8 @@
  * and is malformed otherwise. A fragment has no sum of its own, so with one it is malformed too.
  *
  * Programs at tc cannot read these fields through their context. They are read from the sk_buff
- * itself, by the offsets that the kernel's BTF gives when the programs are loaded: the same way on
- * 6.1, where bpf_rdonly_cast does not exist, and later.
+ * itself, by the offsets that the kernel's BTF gives when the programs are loaded: as plain loads
+ * where the kernel has bpf_cast_to_kern_ctx (6.2), and else through bpf_probe_read_kernel.
  */
 #ifndef VPCD_BPF_OFFLOAD_H
 #define VPCD_BPF_OFFLOAD_H
@@ -32,10 +32,46 @@ struct sk_buff {
     u16 network_header;          /* from skb->head */
 } __attribute__((preserve_access_index));
 
+void *bpf_cast_to_kern_ctx(void *skb) __ksym __weak;
+/* The kernel has it: set before loading (src/dataplane/load.c), and a constant from then on. */
+const volatile __u8 has_kern_ctx = 0;
+
+struct partial_sum {
+    u16 start, offset, network; /* from skb->head; from start; from skb->head */
+};
+
 static __always_inline int is_partial(struct __sk_buff *skb) {
     const struct sk_buff *kernel = (const void *)skb;
 
+    if (has_kern_ctx) {
+        kernel = bpf_cast_to_kern_ctx(skb);
+        return BPF_CORE_READ_BITFIELD(kernel, ip_summed) == CHECKSUM_PARTIAL;
+    }
     return BPF_CORE_READ_BITFIELD_PROBED(kernel, ip_summed) == CHECKSUM_PARTIAL;
+}
+
+/* Not 0: it cannot be read. */
+static __always_inline int partial_read(struct __sk_buff *skb, struct partial_sum *ret) {
+    const struct sk_buff *kernel = (const void *)skb;
+    u32 first = bpf_core_field_offset(kernel->csum_start);
+    u32 offset_at = bpf_core_field_offset(kernel->csum_offset) - first;
+    u32 network_at = bpf_core_field_offset(kernel->network_header) - first;
+    u8 fields[64]; /* the three are within 60 bytes: one read for all */
+
+    if (has_kern_ctx) {
+        kernel = bpf_cast_to_kern_ctx(skb);
+        ret->start = kernel->csum_start;
+        ret->offset = kernel->csum_offset;
+        ret->network = kernel->network_header;
+        return 0;
+    }
+    if (offset_at > sizeof fields - 2 || network_at > sizeof fields - 2 ||
+        bpf_probe_read_kernel(fields, sizeof fields, (const void *)skb + first))
+        return -1;
+    ret->start = *(u16 *)fields;
+    ret->offset = *(u16 *)(fields + offset_at);
+    ret->network = *(u16 *)(fields + network_at);
+    return 0;
 }
 
 /* Where a protocol's checksum is in its header; 0xffff: it has none. */
@@ -73,27 +109,17 @@ static __always_inline int sum_change(struct __sk_buff *skb, u32 at, u32 from, u
 }
 
 /* 0, or the reason of a drop. Once p->l4_off and p->l4_header are known. */
-STAGE int offload_check(struct __sk_buff *skb) {
-    const struct sk_buff *kernel = (const void *)skb;
-    struct pkt *p = pkt_get();
-    u32 first = bpf_core_field_offset(kernel->csum_start);
-    u32 offset_at = bpf_core_field_offset(kernel->csum_offset) - first;
-    u32 network_at = bpf_core_field_offset(kernel->network_header) - first;
-    u16 start, offset, network;
-    u8 fields[64]; /* the three are within 60 bytes: one read for all */
+static __always_inline int offload_check(struct __sk_buff *skb, struct pkt *p) {
+    struct partial_sum sum;
     u32 from;
 
-    if (!p || offset_at > sizeof fields - 2 || network_at > sizeof fields - 2 ||
-        bpf_probe_read_kernel(fields, sizeof fields, (const void *)skb + first))
+    if (partial_read(skb, &sum))
         return DROP_INTERNAL;
-    start = *(u16 *)fields;
-    offset = *(u16 *)(fields + offset_at);
-    network = *(u16 *)(fields + network_at);
-    if (p->kind == PKT_NS || p->fragment || start < network)
+    if (p->kind == PKT_NS || p->fragment || sum.start < sum.network)
         return DROP_MALFORMED;
-    from = ETH_LEN + (u32)start - network;
-    p->sum_end = from + offset + 2;
-    if (from == p->l4_off && offset == sum_offset(p)) {
+    from = ETH_LEN + (u32)sum.start - sum.network;
+    p->sum_end = from + sum.offset + 2;
+    if (from == p->l4_off && sum.offset == sum_offset(p)) {
         p->partial = PARTIAL_OWN; /* 1 */
         if (p->key.proto == IPPROTO_SCTP)
             p->may_split = 0; /* a CRC, which nobody here computes */

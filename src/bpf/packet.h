@@ -6,8 +6,7 @@
  * others are global functions, so that the verifier checks each on its own and its work is a sum
  * and not a product (627,000 of its million steps as static functions, 19,000 so). Each gets
  * `struct pkt` by itself: kernel 6.1 takes no key of a map from memory that came as an argument.
- * The packet is read with bpf_skb_load_bytes only: it may be paged (GSO), and a copied header
- * cannot change under us.
+ * Headers are copied before they are looked at (load_header), so they cannot change under us.
  */
 #ifndef VPCD_BPF_PACKET_H
 #define VPCD_BPF_PACKET_H
@@ -82,6 +81,18 @@ struct frag {
     struct fragment_entry first;
 };
 
+struct mac {
+    union {
+        u8 b[6];
+        u16 w[3];
+    };
+};
+
+struct frame_start {
+    struct mac dst, src;
+    __be16 proto;
+};
+
 struct pkt {
     struct flow_key key; /* .eni by the hook, the rest by parse */
 
@@ -101,7 +112,7 @@ struct pkt {
     __be16 rule_port;       /* what a rule's port means: destination port, or type << 8 | code */
     __be16 rule_port_reply; /* the same of the opposite direction */
     u8 tcp_flags;
-    u8 eth_src[6], eth_dst[6];
+    struct mac eth_src, eth_dst;
     u8 icmp_type;
     /* What this packet itself is, for those who ask every single one (source check, ACLs). An ICMP
      * error that belongs to a flow has that flow's key; for all others these are as in the key. */
@@ -251,6 +262,23 @@ static __always_inline int pkt_refuse(const struct pkt *p, u32 reason) {
     }
     return pkt_drop(reason);
 }
+
+/*
+ * Copies what is at `off` of the packet into *to, a header whose type says how it is aligned. 0, or
+ * not 0 when the packet ends before. Nearly always it lies in the skb's linear part and costs a few
+ * loads; where it is paged, the kernel's helper gathers it. `off` is below 0x8000.
+ */
+#define load_header(skb, off, to)                                                                  \
+    ({                                                                                             \
+        const u8 *data_ = (const u8 *)(long)(skb)->data + (off);                                   \
+        const u8 *end_ = (const u8 *)(long)(skb)->data_end;                                        \
+        int failed_ = 0;                                                                           \
+        if (data_ + sizeof *(to) <= end_)                                                          \
+            *(to) = *(const typeof(*(to)) *)data_;                                                 \
+        else                                                                                       \
+            failed_ = bpf_skb_load_bytes(skb, off, to, sizeof *(to)) != 0;                         \
+        failed_;                                                                                   \
+    })
 
 static __always_inline int mac_equal(const u8 *a, const u8 *b) {
     return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |

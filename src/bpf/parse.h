@@ -20,6 +20,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include "bpf/fragment.h"
 #include "bpf/icmp.h"
@@ -63,11 +64,12 @@ static __always_inline int is_dhcp(const struct flow_key *key) {
 
 /* Steps 3 to 4; `l4_len` bytes follow l4_off by the IP header's own count. */
 static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p, u32 l4_len) {
-    u32 header = 0; /* length of the transport header, for counting segments */
+    u32 header = 0;               /* length of the transport header, for counting segments */
+    u32 off = p->l4_off & 0x7fff; /* it is below that; for the verifier */
 
     if (p->key.proto == IPPROTO_TCP) {
         struct tcphdr tcp;
-        if (l4_len < sizeof tcp || bpf_skb_load_bytes(skb, p->l4_off, &tcp, sizeof tcp))
+        if (l4_len < sizeof tcp || load_header(skb, off, &tcp))
             return DROP_TRUNCATED;
         header = tcp.doff * 4u;
         if (header < sizeof tcp || header > l4_len)
@@ -77,19 +79,19 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct pkt *p,
         p->tcp_flags =
             (u8)(tcp.fin * TCP_FIN | tcp.syn * TCP_SYN | tcp.rst * TCP_RST | tcp.ack * TCP_ACK);
     } else if (p->key.proto == IPPROTO_UDP) {
-        __be16 udp[4];
-        if (l4_len < sizeof udp || bpf_skb_load_bytes(skb, p->l4_off, udp, sizeof udp))
+        struct udphdr udp;
+        if (l4_len < sizeof udp || load_header(skb, off, &udp))
             return DROP_TRUNCATED;
         header = sizeof udp;
         /* A GSO packet's own length field may be of one segment; elsewhere it must fit. */
         if (!skb->gso_size &&
-            (bpf_ntohs(udp[2]) < sizeof udp || (bpf_ntohs(udp[2]) > l4_len && !p->fragment)))
+            (bpf_ntohs(udp.len) < sizeof udp || (bpf_ntohs(udp.len) > l4_len && !p->fragment)))
             return DROP_MALFORMED;
-        p->key.sport = udp[0];
-        p->key.dport = udp[1];
+        p->key.sport = udp.source;
+        p->key.dport = udp.dest;
     } else if (p->key.proto == IPPROTO_ICMP || p->key.proto == IPPROTO_ICMPV6) {
         struct icmp_start icmp = {};
-        if (l4_len < sizeof icmp || bpf_skb_load_bytes(skb, p->l4_off, &icmp, sizeof icmp))
+        if (l4_len < sizeof icmp || load_header(skb, off, &icmp))
             return DROP_TRUNCATED;
         p->l4_header = sizeof icmp;
         /* The other family's ICMP is a protocol like any other. */
@@ -139,7 +141,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct pkt *p) {
     struct iphdr ip;
     u32 header, total;
 
-    if (bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip))
+    if (load_header(skb, ETH_LEN, &ip))
         return DROP_TRUNCATED;
     header = ip.ihl * 4u;
     total = bpf_ntohs(ip.tot_len);
@@ -192,7 +194,7 @@ STAGE int parse_ipv6(struct __sk_buff *skb) {
 
     if (!p)
         return DROP_INTERNAL;
-    if (bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip))
+    if (load_header(skb, ETH_LEN, &ip))
         return DROP_TRUNCATED;
     if (ip.version != 6)
         return DROP_MALFORMED;
@@ -250,7 +252,7 @@ static __always_inline int parse_addresses(struct pkt *p) {
         return DROP_MAPPED;
     if (is_multicast(family, &p->key.src) || is_host_only(family, &p->key.src))
         return DROP_BAD_SOURCE;
-    if (is_multicast(family, &p->key.dst) || (p->eth_dst[0] & 1))
+    if (is_multicast(family, &p->key.dst) || (p->eth_dst.b[0] & 1))
         return DROP_MULTICAST;
     if (is_host_only(family, &p->key.dst))
         return DROP_MALFORMED;
@@ -259,7 +261,7 @@ static __always_inline int parse_addresses(struct pkt *p) {
 
 /* All of stage 1. Resets what other stages expect to be zero. */
 static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
-    struct ethhdr eth;
+    struct frame_start eth;
     int reason;
 
     __builtin_memset(&p->key, 0, sizeof p->key);
@@ -272,11 +274,11 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
     p->partial = p->sum_end = p->fragment = p->l4_header = p->may_split = 0;
     if (skb->vlan_present)
         return DROP_VLAN;
-    if (bpf_skb_load_bytes(skb, 0, &eth, sizeof eth))
+    if (load_header(skb, 0, &eth))
         return DROP_TRUNCATED;
-    __builtin_memcpy(p->eth_dst, eth.h_dest, 6);
-    __builtin_memcpy(p->eth_src, eth.h_source, 6);
-    switch (bpf_ntohs(eth.h_proto)) {
+    p->eth_dst = eth.dst;
+    p->eth_src = eth.src;
+    switch (bpf_ntohs(eth.proto)) {
     case ETH_P_ARP:
         p->kind = PKT_ARP;
         return is_partial(skb) ? DROP_MALFORMED : 0;
@@ -293,7 +295,7 @@ static __always_inline int parse(struct __sk_buff *skb, struct pkt *p) {
         return DROP_ETHERTYPE;
     }
     if (!reason && is_partial(skb))
-        reason = offload_check(skb);
+        reason = offload_check(skb, p);
     if (reason || p->kind == PKT_NS)
         return reason;
     p->wire_src = p->key.src;

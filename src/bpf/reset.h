@@ -86,7 +86,7 @@ STAGE int reset_message(struct __sk_buff *skb) {
     r.ip.ttl = 64;
     r.ip.protocol = IPPROTO_TCP;
     r.ip.check = reset_sum(&r.ip, sizeof r.ip, 0);
-    __builtin_memcpy(macs, p->eth_src, 6);
+    __builtin_memcpy(macs, p->eth_src.b, 6);
     __builtin_memcpy(macs + 6, c->router_mac, 6);
     if (rebuild_strip(skb, ETH_LEN + sizeof r) ||
         bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0) ||

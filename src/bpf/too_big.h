@@ -153,7 +153,7 @@ STAGE int too_big_message(struct __sk_buff *skb) {
     ((struct icmp_too_big *)r->b)->sum =
         (u16)~sum_fold(room_sum(len, v6 ? pseudo_sum(&from, &p->wire_src, len) : 0));
     header_write(&ip, p, &from, len);
-    __builtin_memcpy(macs, p->eth_src, 6);
+    __builtin_memcpy(macs, p->eth_src.b, 6);
     __builtin_memcpy(macs + 6, c->router_mac, 6);
     if (rebuild_strip(skb, ETH_LEN + len + (v6 ? sizeof ip.v6 : sizeof ip.v4)) ||
         bpf_skb_store_bytes(skb, 0, macs, sizeof macs, 0) ||

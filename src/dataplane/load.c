@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
 
@@ -188,11 +189,25 @@ static int tell_limit(struct dataplane *dp, const struct bpf_map *flows) {
     return dataplane_put(dp, DATAPLANE_FLOW_TOTAL, &zero, &total);
 }
 
+/* The programs as this kernel can take them, not loaded yet; NULL and errno. */
+static struct vpcd_bpf *open_programs(void) {
+    struct vpcd_bpf *skel = vpcd_bpf__open();
+    struct btf *kernel;
+
+    if (!skel)
+        return NULL;
+    kernel = btf__load_vmlinux_btf();
+    skel->rodata->has_kern_ctx =
+        kernel && btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
+    btf__free(kernel);
+    return skel;
+}
+
 static int load(struct dataplane *dp) {
     struct bpf_map *maps[DATAPLANE_MAPS];
     int r;
 
-    dp->skel = vpcd_bpf__open();
+    dp->skel = open_programs();
     if (!dp->skel)
         return -errno;
     r = set_pins(dp->pin_dir, dp->skel, maps);
@@ -304,7 +319,7 @@ int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_l
 /* The same object again, on the same maps, as a dry run; its own are those that are not pinned. */
 static int load_dry(struct dataplane *dp) {
     struct bpf_map *maps[DATAPLANE_MAPS];
-    struct vpcd_bpf *skel = vpcd_bpf__open();
+    struct vpcd_bpf *skel = open_programs();
     struct bpf_program *prog;
     int r;
 
