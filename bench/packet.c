@@ -137,13 +137,14 @@ static void stats(int fd, uint64_t *ret_ns, uint64_t *ret_n) {
 
 static void run_one(struct row *r, int fd) {
     static uint8_t out[PACKET_MAX];
-    struct __sk_buff ctx = {.ifindex = r->from ? r->from->ifindex : w.uplink};
+    struct __sk_buff ctx = {0};
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = r->k.data, .data_size_in = (uint32_t)r->k.len,
                 .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
                 .ctx_size_in = sizeof(ctx), .repeat = 1);
 
     if (r->next)
         r->next(r, r->n++);
+    ctx.ifindex = r->from ? r->from->ifindex : w.uplink;
     if (bpf_prog_test_run_opts(fd, &opts) < 0) {
         fprintf(stderr, "%s: test run: %s\n", r->name, strerror(errno));
         exit(1);
@@ -340,6 +341,31 @@ static void paths(void) {
     packets("", &a, "10.0.1.4", "10.0.2.4", next_flow, "to another subnet");
     packets("", &a, "10.0.1.4", "203.0.113.1", next_flow, "out by the internet gateway, 1:1");
     packets("", &d, "10.0.3.4", "203.0.113.1", next_flow, "out through the NAT gateway");
+    measure_group(first);
+    forget();
+}
+
+static struct packet question, reply;
+
+/* A flow opens in three packets: question, answer, and the one after it. */
+static void next_opening(struct row *r, uint32_t n) {
+    uint32_t flow = n / 3;
+    bool back = n % 3 == 1;
+
+    r->from = back ? &c : &a;
+    r->k = back ? reply : question;
+    if (back)
+        set_ports(&r->k, 53 + flow / 60000, 1024 + flow % 60000);
+    else
+        set_ports(&r->k, 1024 + flow % 60000, 53 + flow / 60000);
+}
+
+static void openings(void) {
+    size_t first = begin("opening");
+
+    question = udp(&a, "10.0.1.4", "10.0.2.4");
+    reply = udp(&c, "10.0.2.4", "10.0.1.4");
+    packets("", &a, "10.0.1.4", "10.0.2.4", next_opening, "a third of question, answer, next");
     measure_group(first);
     forget();
 }
@@ -558,6 +584,7 @@ int main(int argc, char **argv) {
     printf("%-22s %-44s %9s %8s %8s\n", "", "", "ns", "spread", "x empty");
     base();
     paths();
+    openings();
     if (is_wanted("rules"))
         rules();
     if (is_wanted("routes"))
