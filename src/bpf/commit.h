@@ -135,6 +135,20 @@ STAGE int commit_known(void) {
     return 0;
 }
 
+/* A known flow moves on, by the verdict that it has: nothing is to be decided but whether there is
+ * room. 0, the reason of a drop, or NOT_OF_FLOW when it ended meanwhile. */
+STAGE int commit_advance(void) {
+    struct pkt *p = pkt_get();
+
+    if (!p)
+        return DROP_INTERNAL;
+    flow_recall();
+    if (!p->known)
+        return NOT_OF_FLOW;
+    p->v = p->was;
+    return generations_match(&p->v) ? commit_known() : NOT_OF_FLOW;
+}
+
 /* The flags of tracking follow from the judgements; then one of the two above. */
 STAGE int commit(void) {
     struct pkt *p = pkt_get();

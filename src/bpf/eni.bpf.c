@@ -5,6 +5,7 @@ SEC("tc") int eni(struct __sk_buff *skb) {
     struct port_key port_key = {.ifindex = skb->ifindex};
     struct pkt *p = pkt_get();
     struct port_value *port;
+    enum flow_use use;
     int reason;
 
     if (!p)
@@ -29,8 +30,9 @@ SEC("tc") int eni(struct __sk_buff *skb) {
         if (reason)
             return pkt_refuse(p, (u32)reason);
     }
-    if (!flow_hit(p)) {
-        reason = slow_path(skb, p, slow_eni_as); /* 4 to 12 */
+    use = flow_use(p);
+    if (use != FLOW_HIT) {
+        reason = slow_path(skb, p, use, slow_eni_as); /* 4 to 12 */
         if (reason)
             return deliver_refused(skb, p, (u32)reason);
     }

@@ -44,35 +44,42 @@ static __always_inline int flow_turns(const struct pkt *p, u32 flags) {
     return !(flags & FLOW_FORWARD) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* The fast path: 1 when p->v holds a verdict that is in force, counted; 0: decide it anew. */
-static __always_inline int flow_hit(struct pkt *p) {
+enum flow_use {
+    FLOW_DECIDE = 0, /* by the slow path */
+    FLOW_HIT,        /* p->v holds a verdict that is in force; counted */
+    FLOW_ADVANCES,   /* so does p->v, but the flow moves on (commit_advance) */
+};
+
+/* The fast path. */
+static __always_inline enum flow_use flow_use(struct pkt *p) {
     struct flow_value *f;
     u32 state, seq;
 
     p->now = bpf_ktime_get_coarse_ns();
     if (dry_run)
-        return 0;
+        return FLOW_DECIDE;
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (!f)
-        return 0;
+        return FLOW_DECIDE;
     seq = READ_ONCE(f->seq);
     if (!flow_read(f, &p->v))
-        return 0;
+        return FLOW_DECIDE;
     state = READ_ONCE(f->state);
-    if (state & FLOW_DEAD || flow_turns(p, p->v.flags) || flow_reopens(p, state) ||
-        flow_advances(p, state, p->v.flags))
-        return 0;
+    if (state & FLOW_DEAD || flow_turns(p, p->v.flags) || flow_reopens(p, state))
+        return FLOW_DECIDE;
     if (flow_half_overdue(f, p->now) && flow_overdue(f, &p->key, &p->other, p->now))
-        return 0;
+        return FLOW_DECIDE;
     if (!generations_match(&p->v))
-        return 0;
+        return FLOW_DECIDE;
     barrier();
     if (READ_ONCE(f->seq) != seq) /* state and deadline were another flow's */
-        return 0;
+        return FLOW_DECIDE;
+    if (flow_advances(p, state, p->v.flags))
+        return FLOW_ADVANCES;
     if (p->tcp_flags & (TCP_FIN | TCP_RST))
         flow_see_tcp(p, f, p->v.flags);
     flow_count(p, f);
-    return 1;
+    return FLOW_HIT;
 }
 
 /* The slow path's first look: what is known of the flow, if it lives. */

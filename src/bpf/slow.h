@@ -146,9 +146,15 @@ STAGE int slow_uplink_as(void) {
     return reason;
 }
 
-static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, int (*as)(void)) {
+static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, enum flow_use use,
+                                     int (*as)(void)) {
     int reason;
 
+    if (use == FLOW_ADVANCES) {
+        reason = commit_advance();
+        if (reason != NOT_OF_FLOW)
+            return reason;
+    }
     if (p->quotes)
         error_follow(skb);
     reason = as();

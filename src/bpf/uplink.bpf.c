@@ -4,6 +4,7 @@
 SEC("tc") int uplink(struct __sk_buff *skb) {
     struct config_value *c = config_get();
     struct pkt *p = pkt_get();
+    enum flow_use use;
     int reason;
 
     if (!p || !c)
@@ -24,8 +25,9 @@ SEC("tc") int uplink(struct __sk_buff *skb) {
         if (reason)
             return pkt_refuse(p, (u32)reason);
     }
-    if (!flow_hit(p)) {
-        reason = slow_path(skb, p, slow_uplink_as);
+    use = flow_use(p);
+    if (use != FLOW_HIT) {
+        reason = slow_path(skb, p, use, slow_uplink_as);
         if (reason)
             return deliver_refused(skb, p, (u32)reason);
     }
