@@ -82,8 +82,9 @@ struct kind_info {
     const char *not_found;     /* EC2's error code for an id that is not there; NULL: none */
     const char *malformed;     /* and for one that cannot be of this kind */
     const struct desc *desc;
-    uint32_t tags;  /* offset of the tag list; 0: none */
-    bool on_stream; /* the host's agent needs it */
+    uint32_t tags;     /* offset of the tag list; 0: none */
+    bool on_stream;    /* the host's agent needs it */
+    bool for_services; /* and vpc-services: what instances may be told of; no secrets */
     /* What index_sum_in and _by add up over objects of the kind; NULL: nothing. */
     void (*weigh)(const void *obj, int64_t ret_weights[WEIGHTS]);
 };

@@ -161,8 +161,6 @@ void services_count(struct services *s, enum service_count c);
 
 struct services_options {
     const char *state_dir;
-    const char *dns_upstream; /* ADDRESS[,ADDRESS...]; NULL: those of /etc/resolv.conf */
-    const char *ntp_server;   /* ADDRESS; NULL: 127.0.0.1 */
 };
 
 #endif

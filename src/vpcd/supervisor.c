@@ -15,6 +15,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -147,6 +148,10 @@ child_run(const struct supervisor *s, const struct child *c, pid_t parent) {
     int program = open(what->argv[0], O_PATH | O_CLOEXEC);
 
     setsid();
+    if (what->no_network && unshare(CLONE_NEWNET) < 0) {
+        log_error("the %s gets no network namespace: %s", what->name, strerror(errno));
+        _exit(126);
+    }
     if (what->uid) {
         /* Before the change of user: a change of credentials clears it. Hence again after. */
         if (setgroups(0, NULL) < 0 || setresgid(what->gid, what->gid, what->gid) < 0 ||

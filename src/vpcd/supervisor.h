@@ -28,6 +28,7 @@ struct supervisor_child {
     gid_t gid;
     const char *lock; /* relative to the state directory, or NULL */
     bool optional;    /* the others go on without it */
+    bool no_network;  /* it gets a network namespace of its own, without any device */
 };
 
 struct supervisor_config {

@@ -46,7 +46,8 @@ static pid_t start_three(const char *worker, const char *agent, const char *othe
          .argv = other ? other_argv : NULL,
          .uid = OTHER_UID,
          .gid = OTHER_UID,
-         .optional = true},
+         .optional = true,
+         .no_network = true},
     };
     struct supervisor_config config = {.state_dir = dir,
                                        .uid = UID,
@@ -60,6 +61,10 @@ static pid_t start_three(const char *worker, const char *agent, const char *othe
     snprintf(o, sizeof(o), "echo other $$ $(id -u) >>%s/log; %s", dir, other ? other : "");
     pid = fork();
     if (pid == 0) {
+        char log[128];
+
+        snprintf(log, sizeof(log), "%s/log", dir);
+        setenv("LOG", log, 1);
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(open("/dev/null", O_WRONLY), 2);
         _exit(supervisor_run(&config));
@@ -219,7 +224,9 @@ static void gives_up_on_configuration(void **state) {
 }
 
 static void users_of_their_own(void **state) {
-    pid_t s = start_three("exec sleep 1000", NULL, "exec sleep 1000"), o;
+    pid_t s = start_three("exec sleep 1000", NULL,
+                          "echo devices $(grep -c : /proc/net/dev) >>$LOG; exec sleep 1000"),
+          o;
     _buf_ struct buf text = BUF_INIT;
     char path[128], line[64];
 
@@ -229,6 +236,7 @@ static void users_of_their_own(void **state) {
     assert_int_equal(read_file(path, 65536, &text), 0);
     snprintf(line, sizeof(line), "other %d %d\n", o, OTHER_UID);
     assert_non_null(strstr(buf_str(&text), line));
+    assert_int_equal(await_line("devices ", 1), 1); /* lo, which is down */
     kill(o, SIGKILL);
     o = await_line("other ", 2);
     /* However the supervisor dies. */
