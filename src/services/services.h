@@ -67,6 +67,10 @@ bool services_asker(const struct services *s, uint32_t number, struct asker *ret
 /* The same for tests and for whoever has the interface already. False: its VPC is not known. */
 bool asker_of(const struct index *ix, const struct network_interface *eni, uint32_t number,
               struct asker *ret);
+/* Every number that is known. */
+void services_each(struct services *s, void (*fn)(void *arg, uint32_t number), void *arg);
+/* One function, called behind each change of the state. */
+void services_on_settled(struct services *s, void (*fn)(void *arg), void *arg);
 /* 32 bytes that nobody else knows and that stay the same when vpc-services starts again. */
 #define SERVICES_SECRET 32
 const uint8_t *services_secret(const struct services *s);
@@ -80,6 +84,8 @@ struct question {
     uint32_t number;    /* who asks */
     uint8_t family;     /* enum ip_family */
     bool link_resolver; /* IPv4 DNS: asked at 169.254.169.253, and not at the VPC's base + 2 */
+    uint8_t what;       /* IPv4: enum service_what (abi/service.h); IPv6: 0 */
+    bool unspecified;   /* from 0.0.0.0 or `::`: it has no address yet */
     int fd;
     struct sockaddr_in6 from, to; /* as the kernel has them: IPv4 as ::ffff:a.b.c.d */
 };

@@ -10,6 +10,8 @@ enum report_kind {
     /* Id: the instance. First string: "running", "stopped", "terminated" or "failed"; second: why.
      */
     REPORT_INSTANCE = 2,
+    /* From vpc-services to the agent. Id: "". First string: lines of counters, "NAME NUMBER". */
+    REPORT_SERVICES = 3,
 };
 
 #endif
