@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/gateway.h"
-#include "api/prefix_list.h"
+#include "api/ec2/gateway.h"
+#include "api/ec2/prefix_list.h"
 
 static const struct {
     const char *name;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/instance_ops.h"
+#include "api/ec2/instance_ops.h"
 #include "api/sweep.h"
 #include "base/io.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "api/gateway.h"
+#include "api/ec2/gateway.h"
 #include "api/test_calls.h"
 
 #define MINUTE (60 * 1000ll)

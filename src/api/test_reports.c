@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "api/instance_ops.h"
+#include "api/ec2/instance_ops.h"
 #include "api/test_calls.h"
 
 static int nothing(struct call *c, void *arg) {
