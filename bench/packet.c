@@ -29,54 +29,13 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "world.h"
+#include "rows.h"
 
-#define ROUNDS_MAX 64
-#define ROWS_MAX 64
 #define ROUTES_MAX 100000
 #define ENIS_MAX_HERE 1000000
 #define FLOWS_MAX_HERE 1000000
 
-static struct world w;
-static int empty_fd;
-static unsigned rounds = 9, runs = 20000;
-static bool quick;
-static const char *only; /* groups whose names begin so; NULL: all */
-
-/* ---- rows ---- */
-
-/* A kind of packet, and where it enters. `next` makes the n-th packet of the row out of `k`. */
-struct row {
-    const char *group, *name;
-    const struct world_eni *from; /* NULL: the uplink; for the empty program: any */
-    bool empty;
-    struct packet k;
-    void (*next)(struct row *r, uint32_t n);
-    uint32_t n, span; /* packets so far; keys to choose from */
-    bool fresh;       /* its packets begin flows */
-    double ns[ROUNDS_MAX];
-};
-
-static struct row rows[ROWS_MAX];
-static size_t n_rows;
-
-static struct row *row_add(const char *group, const struct world_eni *from, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static struct row *row_add(const char *group, const struct world_eni *from, const char *format,
-                           ...) {
-    struct row *r = &rows[n_rows++];
-    va_list args;
-    char *name;
-
-    if (n_rows > ROWS_MAX)
-        abort();
-    va_start(args, format);
-    if (vasprintf(&name, format, args) < 0)
-        abort();
-    va_end(args);
-    *r = (struct row){.group = group, .name = name, .from = from, .span = 1};
-    return r;
-}
+/* ---- packets ---- */
 
 static uint32_t random_below(uint32_t n) {
     static uint64_t state = 0x9e3779b97f4a7c15;
@@ -119,132 +78,6 @@ static void any_address(struct row *r, uint32_t n) {
     set_ports(&r->k, 1024 + n % 60000, 53 + n / 60000);
 }
 
-/* ---- measuring ---- */
-
-static int fd_of(const struct row *r) {
-    return r->empty ? empty_fd : dataplane_prog_fd(w.dp, r->from ? PROG_ENI : PROG_UPLINK);
-}
-
-static void stats(int fd, uint64_t *ret_ns, uint64_t *ret_n) {
-    struct bpf_prog_info info = {0};
-    uint32_t len = sizeof(info);
-
-    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-        abort();
-    *ret_ns = info.run_time_ns;
-    *ret_n = info.run_cnt;
-}
-
-static void run_one(struct row *r, int fd) {
-    static uint8_t out[PACKET_MAX];
-    struct __sk_buff ctx = {0};
-    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = r->k.data, .data_size_in = (uint32_t)r->k.len,
-                .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
-                .ctx_size_in = sizeof(ctx), .repeat = 1);
-
-    if (r->next)
-        r->next(r, r->n++);
-    ctx.ifindex = r->from ? r->from->ifindex : w.uplink;
-    if (bpf_prog_test_run_opts(fd, &opts) < 0) {
-        fprintf(stderr, "%s: test run: %s\n", r->name, strerror(errno));
-        exit(1);
-    }
-    if (!r->empty && opts.retval != TC_ACT_REDIRECT) {
-        fprintf(stderr, "%s, %s: packet %u was not delivered\n", r->group, r->name, r->n);
-        exit(1);
-    }
-}
-
-static int forget_count(const void *key, const void *value, void *arg) {
-    return dataplane_del(w.dp, DATAPLANE_NAT_COUNTS, key);
-}
-
-/* All flows, and how many of them the NAT gateway had. */
-static void forget(void) {
-    static struct flow_key keys[4096];
-    static struct flow_value values[4096];
-    int fd = dataplane_map_fd(w.dp, DATAPLANE_FLOWS);
-    uint32_t deleted, live, at = 0, n;
-    bool begun = false;
-    int r;
-
-    do {
-        n = ARRAY_SIZE(keys);
-        r = bpf_map_lookup_and_delete_batch(fd, begun ? &at : NULL, &at, keys, values, &n, NULL);
-        begun = true;
-    } while (r == 0);
-    if (errno != ENOENT || dataplane_sweep(w.dp, &deleted, &live) < 0 ||
-        dataplane_each(w.dp, DATAPLANE_NAT_COUNTS, forget_count, NULL) < 0)
-        abort();
-}
-
-static double measure(struct row *r) {
-    uint64_t ns, n, ns_after, n_after;
-    int fd = fd_of(r);
-
-    if (r->fresh)
-        forget();
-    for (unsigned i = 0; i < runs / 10; i++)
-        run_one(r, fd);
-    stats(fd, &ns, &n);
-    for (unsigned i = 0; i < runs; i++)
-        run_one(r, fd);
-    stats(fd, &ns_after, &n_after);
-    return (double)(ns_after - ns) / (double)(n_after - n);
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static double quartile(const double *values, unsigned n, unsigned q) {
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, values, n * sizeof(*values));
-    qsort(sorted, n, sizeof(*sorted), by_value);
-    return sorted[(n - 1) * q / 4];
-}
-
-/* Measures the rows from `first` on, taking turns, and prints them. */
-static void measure_group(size_t first) {
-    if (only && strncmp(rows[first].group, only, strlen(only)) != 0) {
-        n_rows = first;
-        return;
-    }
-    for (unsigned i = 0; i < rounds; i++)
-        for (size_t r = first; r < n_rows; r++)
-            rows[r].ns[i] = measure(&rows[r]);
-    for (size_t r = first; r < n_rows; r++) {
-        double median = quartile(rows[r].ns, rounds, 2);
-        double spread = quartile(rows[r].ns, rounds, 3) - quartile(rows[r].ns, rounds, 1);
-
-        printf("%-22s %-44s %9.0f %8.0f %8.2f\n", r == first ? rows[r].group : "", rows[r].name,
-               median, spread, median / quartile(rows[first].ns, rounds, 2));
-    }
-    fflush(stdout);
-}
-
-static void write_raw(const char *path) {
-    FILE *f = fopen(path, "w");
-
-    if (!f) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        exit(1);
-    }
-    fprintf(f, "{\"unit\": \"ns a packet\", \"packets\": %u, \"rows\": [", runs);
-    for (size_t r = 0; r < n_rows; r++) {
-        fprintf(f, "%s\n {\"group\": \"%s\", \"name\": \"%s\", \"rounds\": [", r ? "," : "",
-                rows[r].group, rows[r].name);
-        for (unsigned i = 0; i < rounds; i++)
-            fprintf(f, "%s%.1f", i ? ", " : "", rows[r].ns[i]);
-        fprintf(f, "]}");
-    }
-    fprintf(f, "\n]}\n");
-    fclose(f);
-}
-
 /* ---- the world ---- */
 
 /*
@@ -265,13 +98,13 @@ static const struct world_rule all[] = {
 /* An interface with room for as many flows as a benchmark wants. */
 static struct world_eni interface(uint32_t vpc, uint32_t subnet, const char *address,
                                   const char *public_address) {
-    struct world_eni e = world_eni(&w, next_eni++, vpc, subnet, 0);
-    struct eni_value v = world_eni_get(&w, &e);
+    struct world_eni e = world_eni(&bench.w, next_eni++, vpc, subnet, 0);
+    struct eni_value v = world_eni_get(&bench.w, &e);
 
     v.quota_flows = v.quota_half = v.quota_untracked = MAX_RING;
-    world_eni_put(&w, &e, &v);
-    world_addr(&w, &e, address, public_address);
-    world_rules(&w, &e, all, ARRAY_SIZE(all));
+    world_eni_put(&bench.w, &e, &v);
+    world_addr(&bench.w, &e, address, public_address);
+    world_rules(&bench.w, &e, all, ARRAY_SIZE(all));
     return e;
 }
 
@@ -286,11 +119,9 @@ static struct packet udp(const struct world_eni *e, const char *src, const char 
 }
 
 static size_t begin(const char *group) {
-    struct row *r = row_add(group, &a, "an empty program");
+    struct packet k = udp(&a, "10.0.1.4", "10.0.1.5");
 
-    r->empty = true;
-    r->k = udp(&a, "10.0.1.4", "10.0.1.5");
-    return n_rows - 1;
+    return rows_begin(group, &a, &k);
 }
 
 static struct row *packets(const char *group, const struct world_eni *from, const char *src,
@@ -308,20 +139,20 @@ static void base(void) {
     struct config_value config;
     uint32_t zero = 0;
 
-    if (dataplane_get(w.dp, DATAPLANE_CONFIG, &zero, &config) < 0)
+    if (dataplane_get(bench.w.dp, DATAPLANE_CONFIG, &zero, &config) < 0)
         abort();
     config.flags |= CONFIG_HOST_OPEN;
-    if (dataplane_put(w.dp, DATAPLANE_CONFIG, &zero, &config) < 0)
+    if (dataplane_put(bench.w.dp, DATAPLANE_CONFIG, &zero, &config) < 0)
         abort();
-    world_vpc(&w, 1);
-    world_subnet(&w, next_subnet++, 1, "10.0.1.0/24", NULL, 100);
-    world_subnet(&w, next_subnet++, 1, "10.0.2.0/24", NULL, 100);
-    world_route(&w, 100, "10.0.0.0/16", ROUTE_LOCAL, 0);
-    world_route(&w, 100, "0.0.0.0/0", ROUTE_IGW, 1);
-    world_subnet(&w, next_subnet++, 1, "10.0.3.0/24", NULL, 101);
-    world_route(&w, 101, "10.0.0.0/16", ROUTE_LOCAL, 0);
-    world_route(&w, 101, "0.0.0.0/0", ROUTE_NAT, 1);
-    world_nat(&w, 1, 1, 2, 0, "10.0.2.50", "203.0.113.50");
+    world_vpc(&bench.w, 1);
+    world_subnet(&bench.w, next_subnet++, 1, "10.0.1.0/24", NULL, 100);
+    world_subnet(&bench.w, next_subnet++, 1, "10.0.2.0/24", NULL, 100);
+    world_route(&bench.w, 100, "10.0.0.0/16", ROUTE_LOCAL, 0);
+    world_route(&bench.w, 100, "0.0.0.0/0", ROUTE_IGW, 1);
+    world_subnet(&bench.w, next_subnet++, 1, "10.0.3.0/24", NULL, 101);
+    world_route(&bench.w, 101, "10.0.0.0/16", ROUTE_LOCAL, 0);
+    world_route(&bench.w, 101, "0.0.0.0/0", ROUTE_NAT, 1);
+    world_nat(&bench.w, 1, 1, 2, 0, "10.0.2.50", "203.0.113.50");
     a = interface(1, 1, "10.0.1.4", "203.0.113.10");
     b = interface(1, 1, "10.0.1.5", NULL);
     c = interface(1, 2, "10.0.2.4", NULL);
@@ -335,14 +166,14 @@ static void paths(void) {
     packets("", &a, "10.0.1.4", "10.0.2.4", NULL, "to another subnet");
     packets("", &a, "10.0.1.4", "203.0.113.1", NULL, "out by the internet gateway, 1:1");
     packets("", &d, "10.0.3.4", "203.0.113.1", NULL, "out through the NAT gateway");
-    measure_group(first);
+    rows_measure(first);
     first = begin("first packet");
     packets("", &a, "10.0.1.4", "10.0.1.5", next_flow, "to the same subnet");
     packets("", &a, "10.0.1.4", "10.0.2.4", next_flow, "to another subnet");
     packets("", &a, "10.0.1.4", "203.0.113.1", next_flow, "out by the internet gateway, 1:1");
     packets("", &d, "10.0.3.4", "203.0.113.1", next_flow, "out through the NAT gateway");
-    measure_group(first);
-    forget();
+    rows_measure(first);
+    rows_forget();
 }
 
 static struct packet question, reply;
@@ -366,8 +197,8 @@ static void openings(void) {
     question = udp(&a, "10.0.1.4", "10.0.2.4");
     reply = udp(&c, "10.0.2.4", "10.0.1.4");
     packets("", &a, "10.0.1.4", "10.0.2.4", next_opening, "a third of question, answer, next");
-    measure_group(first);
-    forget();
+    rows_measure(first);
+    rows_forget();
 }
 
 /* n rules a direction, of which the last one matches. */
@@ -386,13 +217,9 @@ static void rules_of(const struct world_eni *e, uint32_t n) {
         if (i + 1 == n)
             r[2 * i].from = r[2 * i + 1].from = 53, r[2 * i].to = r[2 * i + 1].to = 65535;
     }
-    world_rules(&w, e, r, 2 * n);
+    world_rules(&bench.w, e, r, 2 * n);
     free(r);
     free(cidrs);
-}
-
-static bool is_wanted(const char *what) {
-    return !only || strncmp(what, only, strlen(what)) == 0;
 }
 
 static void rules(void) {
@@ -413,8 +240,8 @@ static void rules(void) {
             /* From one with so many rules to itself in another's place: both ends have them. */
             packets("", &e[i], address[i], address[i], known ? NULL : next_flow, name);
         }
-        measure_group(first);
-        forget();
+        rows_measure(first);
+        rows_forget();
     }
 }
 
@@ -429,11 +256,11 @@ static void routes(void) {
 
         snprintf(text, sizeof(text), "10.0.%zu.0/24", 10 + i);
         snprintf(address[i], sizeof(address[i]), "10.0.%zu.4", 10 + i);
-        world_subnet(&w, subnet, 1, text, NULL, table);
-        world_route(&w, table, "10.0.0.0/16", ROUTE_LOCAL, 0);
+        world_subnet(&bench.w, subnet, 1, text, NULL, table);
+        world_route(&bench.w, table, "10.0.0.0/16", ROUTE_LOCAL, 0);
         for (uint32_t n = 0; n < sizes[i]; n++) {
             snprintf(text, sizeof(text), "%u.%u.%u.0/24", 11 + n / 65536, n / 256 % 256, n % 256);
-            world_route(&w, table, text, ROUTE_BLACKHOLE, 0);
+            world_route(&bench.w, table, text, ROUTE_BLACKHOLE, 0);
         }
         e[i] = interface(1, subnet, address[i], NULL);
     }
@@ -443,14 +270,14 @@ static void routes(void) {
             snprintf(name, sizeof(name), "%u routes in the table", sizes[i]);
             packets("", &e[i], address[i], "10.0.1.5", known ? NULL : next_flow, name);
         }
-        measure_group(first);
-        forget();
+        rows_measure(first);
+        rows_forget();
     }
 }
 
 static void interfaces(void) {
     static const uint32_t sizes[] = {10, 10000, ENIS_MAX_HERE};
-    size_t n = quick ? ARRAY_SIZE(sizes) - 1 : ARRAY_SIZE(sizes), first;
+    size_t n = bench.quick ? ARRAY_SIZE(sizes) - 1 : ARRAY_SIZE(sizes), first;
     struct world_eni from[ARRAY_SIZE(sizes)], to[ARRAY_SIZE(sizes)];
     char name[64];
 
@@ -461,10 +288,10 @@ static void interfaces(void) {
         struct addr_value v = {.flags = ADDR_PRIMARY};
         struct ip ip = ip_v4(0x0a000000);
 
-        world_vpc(&w, vpc);
-        world_subnet(&w, s1, vpc, "10.0.0.0/8", NULL, table);
-        world_subnet(&w, s2, vpc, "11.0.0.0/24", NULL, table);
-        world_route(&w, table, "10.0.0.0/7", ROUTE_LOCAL, 0);
+        world_vpc(&bench.w, vpc);
+        world_subnet(&bench.w, s1, vpc, "10.0.0.0/8", NULL, table);
+        world_subnet(&bench.w, s2, vpc, "11.0.0.0/24", NULL, table);
+        world_route(&bench.w, table, "10.0.0.0/7", ROUTE_LOCAL, 0);
         from[i] = interface(vpc, s2, "11.0.0.4", NULL);
         to[i] = interface(vpc, s1, "10.0.0.4", NULL);
         v.eni = to[i].number;
@@ -472,7 +299,7 @@ static void interfaces(void) {
             struct ip at = ip_add(&ip, 4 + j);
 
             key.addr = world_abi(&at);
-            if (dataplane_put(w.dp, DATAPLANE_ADDRS, &key, &v) < 0) {
+            if (dataplane_put(bench.w.dp, DATAPLANE_ADDRS, &key, &v) < 0) {
                 fprintf(stderr, "address %u has no room\n", j);
                 exit(1);
             }
@@ -483,14 +310,14 @@ static void interfaces(void) {
         snprintf(name, sizeof(name), "%u interfaces in the VPC", sizes[i]);
         packets("", &from[i], "11.0.0.4", "10.0.0.4", NULL, name);
     }
-    measure_group(first);
+    rows_measure(first);
     first = begin("interfaces, first");
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof(name), "%u interfaces, any of them", sizes[i]);
         packets("", &from[i], "11.0.0.4", "10.0.0.4", any_address, name)->span = sizes[i];
     }
-    measure_group(first);
-    forget();
+    rows_measure(first);
+    rows_forget();
 }
 
 /* `n` flows like the one from a to b, written by us: one interface may not have so many. */
@@ -500,9 +327,9 @@ static void fill_flows(uint32_t from, uint32_t n) {
     struct flow_key key, other;
     struct outcome out;
 
-    world_send(&w, &a, &k, &out);
-    if (world_flow(&w, &a, &k, &there) < 0 ||
-        dataplane_get(w.dp, DATAPLANE_FLOWS, &there.partner, &back) < 0)
+    world_send(&bench.w, &a, &k, &out);
+    if (world_flow(&bench.w, &a, &k, &there) < 0 ||
+        dataplane_get(bench.w.dp, DATAPLANE_FLOWS, &there.partner, &back) < 0)
         abort();
     key = back.partner;
     other = there.partner;
@@ -511,8 +338,8 @@ static void fill_flows(uint32_t from, uint32_t n) {
         key.dport = other.sport = htons((uint16_t)(53 + i / 60000));
         there.partner = other;
         back.partner = key;
-        if (dataplane_put(w.dp, DATAPLANE_FLOWS, &key, &there) < 0 ||
-            dataplane_put(w.dp, DATAPLANE_FLOWS, &other, &back) < 0) {
+        if (dataplane_put(bench.w.dp, DATAPLANE_FLOWS, &key, &there) < 0 ||
+            dataplane_put(bench.w.dp, DATAPLANE_FLOWS, &other, &back) < 0) {
             fprintf(stderr, "flow %u has no room\n", i);
             exit(1);
         }
@@ -521,7 +348,7 @@ static void fill_flows(uint32_t from, uint32_t n) {
 
 static void flows(void) {
     static const uint32_t sizes[] = {1, 1000, 100000, FLOWS_MAX_HERE};
-    size_t n = quick ? ARRAY_SIZE(sizes) - 1 : ARRAY_SIZE(sizes);
+    size_t n = bench.quick ? ARRAY_SIZE(sizes) - 1 : ARRAY_SIZE(sizes);
     struct row *r;
     size_t first;
 
@@ -534,18 +361,9 @@ static void flows(void) {
         r->k = udp(&a, "10.0.1.4", "10.0.1.5");
         r->next = any_flow;
         r->span = sizes[i];
-        measure_group(first);
+        rows_measure(first);
     }
-    forget();
-}
-
-static int empty_program(void) {
-    static const struct bpf_insn code[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = TC_ACT_OK},
-        {.code = BPF_JMP | BPF_EXIT},
-    };
-
-    return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "empty", "GPL", code, ARRAY_SIZE(code), NULL);
+    rows_forget();
 }
 
 int main(int argc, char **argv) {
@@ -554,20 +372,20 @@ int main(int argc, char **argv) {
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0) {
-            quick = true;
-            runs = 3000;
-            rounds = 3;
+            bench.quick = true;
+            bench.runs = 3000;
+            bench.rounds = 3;
         } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
-            only = argv[++i];
+            bench.only = argv[++i];
         } else if (strcmp(argv[i], "--raw") == 0 && i + 1 < argc) {
             raw = argv[++i];
         } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc &&
                    int_parse(argv[i + 1], 1, ROUNDS_MAX, &n) == 0) {
-            rounds = (unsigned)n;
+            bench.rounds = (unsigned)n;
             i++;
         } else if (strcmp(argv[i], "--packets") == 0 && i + 1 < argc &&
                    int_parse(argv[i + 1], 10, 1000000, &n) == 0) {
-            runs = (unsigned)n;
+            bench.runs = (unsigned)n;
             i++;
         } else {
             fprintf(stderr,
@@ -575,9 +393,8 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
-    world_open(&w);
-    empty_fd = empty_program();
-    if (empty_fd < 0 || bpf_enable_stats(BPF_STATS_RUN_TIME) < 0) {
+    world_open(&bench.w);
+    if (rows_open() < 0) {
         perror("BPF statistics");
         return 1;
     }
@@ -585,16 +402,16 @@ int main(int argc, char **argv) {
     base();
     paths();
     openings();
-    if (is_wanted("rules"))
+    if (rows_wanted("rules"))
         rules();
-    if (is_wanted("routes"))
+    if (rows_wanted("routes"))
         routes();
-    if (is_wanted("interfaces"))
+    if (rows_wanted("interfaces"))
         interfaces();
-    if (is_wanted("flows"))
+    if (rows_wanted("flows"))
         flows();
     if (raw)
-        write_raw(raw);
-    world_close(&w);
+        rows_write(raw);
+    world_close(&bench.w);
     return 0;
 }
