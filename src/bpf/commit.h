@@ -146,6 +146,7 @@ STAGE int commit_advance(void) {
     if (!p->known)
         return NOT_OF_FLOW;
     p->v = p->was;
+    p->reply_untracked = 0;
     return generations_match(&p->v) ? commit_known() : NOT_OF_FLOW;
 }
 
