@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/flow_log.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "model/vpc.h"
@@ -10,23 +11,108 @@ const char *const flow_log_traffic_names[] = {"", "ACCEPT", "REJECT", "ALL", NUL
 const char *const flow_log_destination_names[] = {"", "cloud-watch-logs", "s3",
                                                   "kinesis-data-firehose", NULL};
 
-bool flow_log_field_known(const char *name, size_t len) {
-    /* VPC user guide, "Available fields", by version. */
-    static const char *const names[] = {
-        /* 2 */
-        "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport",
-        "protocol", "packets", "bytes", "start", "end", "action", "log-status",
-        /* 3 */
-        "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr",
-        /* 4 */
-        "region", "az-id", "sublocation-type", "sublocation-id",
-        /* 5 */
-        "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path"};
+static const struct {
+    const char *name;
+    int version;
+} fields[LOGF_FIELDS] = {
+    [LOGF_VERSION] = {"version", 2},
+    [LOGF_ACCOUNT_ID] = {"account-id", 2},
+    [LOGF_INTERFACE_ID] = {"interface-id", 2},
+    [LOGF_SRCADDR] = {"srcaddr", 2},
+    [LOGF_DSTADDR] = {"dstaddr", 2},
+    [LOGF_SRCPORT] = {"srcport", 2},
+    [LOGF_DSTPORT] = {"dstport", 2},
+    [LOGF_PROTOCOL] = {"protocol", 2},
+    [LOGF_PACKETS] = {"packets", 2},
+    [LOGF_BYTES] = {"bytes", 2},
+    [LOGF_START] = {"start", 2},
+    [LOGF_END] = {"end", 2},
+    [LOGF_ACTION] = {"action", 2},
+    [LOGF_STATUS] = {"log-status", 2},
+    [LOGF_VPC_ID] = {"vpc-id", 3},
+    [LOGF_SUBNET_ID] = {"subnet-id", 3},
+    [LOGF_INSTANCE_ID] = {"instance-id", 3},
+    [LOGF_TCP_FLAGS] = {"tcp-flags", 3},
+    [LOGF_TYPE] = {"type", 3},
+    [LOGF_PKT_SRCADDR] = {"pkt-srcaddr", 3},
+    [LOGF_PKT_DSTADDR] = {"pkt-dstaddr", 3},
+    [LOGF_REGION] = {"region", 4},
+    [LOGF_AZ_ID] = {"az-id", 4},
+    [LOGF_SUBLOCATION_TYPE] = {"sublocation-type", 4},
+    [LOGF_SUBLOCATION_ID] = {"sublocation-id", 4},
+    [LOGF_PKT_SRC_AWS_SERVICE] = {"pkt-src-aws-service", 5},
+    [LOGF_PKT_DST_AWS_SERVICE] = {"pkt-dst-aws-service", 5},
+    [LOGF_FLOW_DIRECTION] = {"flow-direction", 5},
+    [LOGF_TRAFFIC_PATH] = {"traffic-path", 5},
+};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
-            return true;
-    return false;
+/* Of later versions: what a client may know and is not recorded here. */
+static const char *const later[] = {
+    "ecs-cluster-arn",
+    "ecs-cluster-name",
+    "ecs-container-instance-arn",
+    "ecs-container-instance-id",
+    "ecs-container-id",
+    "ecs-second-container-id",
+    "ecs-service-name",
+    "ecs-task-definition-arn",
+    "ecs-task-arn",
+    "ecs-task-id",
+    "reject-reason",
+    "resource-id",
+    "encryption-status",
+};
+
+const char *flow_log_field_name(enum flow_log_field field) {
+    return fields[field].name;
+}
+
+int flow_log_field_version(enum flow_log_field field) {
+    return fields[field].version;
+}
+
+static bool is_named(const char *text, size_t len, const char *name) {
+    return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+static int field_of(const char *text, size_t len) {
+    for (int i = 0; i < LOGF_FIELDS; i++)
+        if (is_named(text, len, fields[i].name))
+            return i;
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+        if (is_named(text, len, later[i]))
+            return -ENOTSUP;
+    return -ENOENT;
+}
+
+int flow_log_format_parse(const char *format, uint8_t ret_fields[FLOW_LOG_FIELDS_MAX],
+                          size_t *ret_n, const char **ret_wrong) {
+    const char *p = format;
+    size_t n = 0;
+
+    *ret_wrong = p;
+    if (strnlen(format, FLOW_LOG_FORMAT_MAX + 1) > FLOW_LOG_FORMAT_MAX)
+        return -E2BIG;
+    do {
+        const char *end = strncmp(p, "${", 2) == 0 ? strchr(p, '}') : NULL;
+        int field;
+
+        *ret_wrong = p;
+        if (!end || (end[1] && end[1] != ' '))
+            return -EINVAL;
+        field = field_of(p + 2, (size_t)(end - p) - 2);
+        if (field < 0)
+            return field;
+        if (n == FLOW_LOG_FIELDS_MAX)
+            return -E2BIG;
+        ret_fields[n++] = (uint8_t)field;
+        *ret_wrong = end + 1;
+        p = end + 1 + strspn(end + 1, " ");
+        if (!*p && end[1]) /* blanks behind the last */
+            return -EINVAL;
+    } while (*p);
+    *ret_n = n;
+    return 0;
 }
 
 static bool get_active(const struct look *look, const void *obj, struct buf *out) {

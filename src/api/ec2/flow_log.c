@@ -67,26 +67,30 @@ static enum kind kind_of_type(const char *type) {
     return KIND_NONE;
 }
 
-/* Fields in ${}, with blanks between. */
 static int check_format(struct call *c, const char *format) {
-    const char *p = format + strspn(format, " ");
+    uint8_t fields[FLOW_LOG_FIELDS_MAX];
+    const char *wrong;
+    size_t n;
+    int len, r = flow_log_format_parse(format, fields, &n, &wrong);
 
-    if (!*p)
-        return call_error(c, "InvalidParameter", "LogFormat must name at least one field.");
-    while (*p) {
-        const char *end = strncmp(p, "${", 2) == 0 ? strchr(p, '}') : NULL;
-
-        if (!end || (end[1] && end[1] != ' '))
-            return call_error(c, "InvalidParameter",
-                              "LogFormat is invalid at '%.64s': fields are written ${name}, with "
-                              "blanks between.",
-                              p);
-        if (!flow_log_field_known(p + 2, (size_t)(end - p) - 2))
-            return call_error(c, "InvalidParameter", "Unknown fields provided: [%.*s]",
-                              (int)(end - p < 64 ? end - p : 64) - 2, p + 2);
-        p = end + 1;
-        p += strspn(p, " ");
-    }
+    /* The name between the braces. */
+    len = r == -ENOENT || r == -ENOTSUP ? (int)strcspn(wrong + 2, "}") : 0;
+    if (len > 64)
+        len = 64;
+    if (r == -ENOENT)
+        return call_error(c, "InvalidParameter", "Unknown fields provided: [%.*s]", len, wrong + 2);
+    if (r == -ENOTSUP)
+        return call_error(c, "InvalidParameter",
+                          "Fields of version 6 and later are not recorded: [%.*s]", len, wrong + 2);
+    if (r == -E2BIG)
+        return call_error(c, "InvalidParameter",
+                          "LogFormat is too long: it may name %d fields, in %u bytes.",
+                          FLOW_LOG_FIELDS_MAX, FLOW_LOG_FORMAT_MAX);
+    if (r < 0)
+        return call_error(c, "InvalidParameter",
+                          "LogFormat has an invalid format at '%.64s': it names one field at "
+                          "least, each as ${name}, with blanks between.",
+                          wrong);
     return 0;
 }
 
