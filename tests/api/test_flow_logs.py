@@ -97,7 +97,7 @@ def test_options_and_interval(ec2, create):
     ({"LogFormat": " ${version}"}, "InvalidParameter"),
     ({"LogFormat": "${version} ${ecs-task-id}"}, "InvalidParameter"),
     ({"LogFormat": "${version} " * 64 + "${version}"}, "InvalidParameter"),
-    ({"LogFormat": "${version}" + " " * 4090 + "${bytes}"}, "InvalidParameter"),
+    ({"LogFormat": "${version}" + " " * 4090 + "${bytes}"}, "InvalidParameterValue"),
     ({"TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "a", "Value": "b"}]}]}, "InvalidParameterValue"),
 ])
 def test_refused(ec2, create, params, code):
