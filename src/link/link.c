@@ -116,6 +116,18 @@ int link_set_alias(struct rtnl *rtnl, int ifindex, const char *alias) {
     return rtnl_do(rtnl, msg);
 }
 
+int link_set_mtu(struct rtnl *rtnl, int ifindex, uint32_t mtu) {
+    char buf[RTNL_REQUEST_SIZE];
+    struct nlmsghdr *msg = link_request(buf, RTM_NEWLINK, 0, ifindex);
+
+    mnl_attr_put_u32(msg, IFLA_MTU, mtu);
+    return rtnl_do(rtnl, msg);
+}
+
+int link_no_local_address(struct rtnl *rtnl, int ifindex) {
+    return set_addr_gen_mode(rtnl, ifindex, IN6_ADDR_GEN_MODE_NONE);
+}
+
 int link_disable_ipv6(const char *name) {
     char path[128];
     _close_ int fd = -1;
@@ -149,9 +161,10 @@ static int link_kind(const struct nlattr *attr, void *arg) {
 
 static void link_of_message(const struct nlmsghdr *msg, struct link_info *out) {
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
-    const struct nlattr *at[IFLA_IFALIAS + 1];
+    const struct nlattr *at[IFLA_CARRIER + 1];
+    struct rtnl_link_stats64 stats = {0};
 
-    rtnl_attributes(msg, sizeof(*info), at, IFLA_IFALIAS);
+    rtnl_attributes(msg, sizeof(*info), at, IFLA_CARRIER);
     *out = (struct link_info){.ifindex = info->ifi_index, .up = info->ifi_flags & IFF_UP};
     if (at[IFLA_IFNAME])
         copy_text(out->name, sizeof(out->name), at[IFLA_IFNAME]);
@@ -163,6 +176,15 @@ static void link_of_message(const struct nlmsghdr *msg, struct link_info *out) {
         out->peer = (int)mnl_attr_get_u32(at[IFLA_LINK]);
     if (at[IFLA_ADDRESS] && mnl_attr_get_payload_len(at[IFLA_ADDRESS]) == 6)
         memcpy(out->mac, mnl_attr_get_payload(at[IFLA_ADDRESS]), 6);
+    if (at[IFLA_CARRIER])
+        out->carrier = mnl_attr_get_u8(at[IFLA_CARRIER]) != 0;
+    if (at[IFLA_STATS64]) {
+        size_t len = mnl_attr_get_payload_len(at[IFLA_STATS64]);
+
+        memcpy(&stats, mnl_attr_get_payload(at[IFLA_STATS64]),
+               len < sizeof(stats) ? len : sizeof(stats));
+        out->tx_dropped = stats.tx_dropped;
+    }
     if (at[IFLA_LINKINFO])
         mnl_attr_parse_nested(at[IFLA_LINKINFO], link_kind, out);
 }

@@ -16,7 +16,9 @@ struct link_info {
     int ifindex;
     int peer; /* ifindex of a veth's other end, in the other end's namespace; 0: none */
     bool up;
+    bool carrier; /* of a tap: somebody has it open */
     uint32_t mtu;
+    uint64_t tx_dropped; /* packets that it could not hand on */
     uint8_t mac[6];
     char name[IFNAMSIZ];
     char kind[16]; /* "veth", "tun"; "" for a device of the machine */
@@ -41,6 +43,9 @@ int link_create_veth(struct rtnl *rtnl, const struct veth_end *end, const struct
 int link_delete(struct rtnl *rtnl, int ifindex); /* -ENODEV when it is gone already */
 int link_set_up(struct rtnl *rtnl, int ifindex, bool up);
 int link_set_alias(struct rtnl *rtnl, int ifindex, const char *alias);
+int link_set_mtu(struct rtnl *rtnl, int ifindex, uint32_t mtu);
+/* The kernel makes no IPv6 link-local address of the MAC when the device goes up. */
+int link_no_local_address(struct rtnl *rtnl, int ifindex);
 
 /* The host's stack keeps its IPv6 off the device: for ends that only BPF reads. The caller's own
  * namespace; fine where the kernel has no IPv6. */
