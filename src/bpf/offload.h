@@ -25,8 +25,12 @@
 
 #define CHECKSUM_PARTIAL 3
 
-/* What of the kernel's struct is read; the offsets are the running kernel's. */
+/* What of the kernel's structs is read; the offsets are the running kernel's. */
+struct net_device {
+    unsigned long state; /* bits of enum netdev_state_t */
+} __attribute__((preserve_access_index));
 struct sk_buff {
+    struct net_device *dev;
     u8 ip_summed : 2;
     u16 csum_start, csum_offset; /* from skb->head; from csum_start */
     u16 network_header;          /* from skb->head */
