@@ -66,14 +66,12 @@ static const char *exec_request(struct client *c, const json_t *request) {
         .tty = json_is_true(json_object_get(request, "tty")),
         .connection = c->fd,
     };
-    const struct guest *guest = id ? guest_find(c->control->guests, id) : NULL;
+    const struct guest *guest = guest_find(c->control->guests, id);
     _free_ char **argv = NULL;
     size_t n = json_array_size(args);
     pid_t pid;
     int r;
 
-    if (!guest)
-        return "no such instance on this host";
     if (n == 0 || n > EXEC_ARGS_MAX)
         return "argv: a command of 1 to 1024 words is wanted";
     argv = calloc(n + 1, sizeof(*argv));
@@ -102,6 +100,13 @@ static const char *exec_request(struct client *c, const json_t *request) {
     return r < 0 ? strerror(-r) : NULL;
 }
 
+/* Of another instance the answer says why nothing is run in it. */
+static bool is_guest(const struct control *control, const json_t *request) {
+    const char *id = json_string_value(json_object_get(request, "instance"));
+
+    return id && guest_find(control->guests, id);
+}
+
 /* ---- clients ---- */
 
 static void client_write(evutil_socket_t fd, short what, void *arg);
@@ -127,7 +132,7 @@ static void client_request(struct client *c) {
 
     if (!cmd) {
         answer = json_pack("{ss}", "error", "not a request");
-    } else if (strcmp(cmd, "exec") == 0) {
+    } else if (strcmp(cmd, "exec") == 0 && is_guest(c->control, request)) {
         const char *why = exec_request(c, request);
 
         if (why) {

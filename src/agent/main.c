@@ -21,6 +21,7 @@
 #include "agent/down.h"
 #include "agent/enforce.h"
 #include "agent/inside.h"
+#include "agent/instances.h"
 #include "agent/options.h"
 #include "agent/recent.h"
 #include "agent/reconcile.h"
@@ -110,13 +111,13 @@ static void device_gone(void *arg, int ifindex) {
 /* vpcctl */
 
 /* What an instance's user data printed, as base64: it may hold any byte. */
-static json_t *console(struct agent *a, const char *id) {
+static json_t *console(struct agent *a, const struct instances *in, const char *id) {
     _buf_ struct buf log = BUF_INIT;
     _free_ char *text = NULL;
     char path[256];
 
-    if (!id || !guest_find(&a->guests, id))
-        return json_pack("{s:s}", "error", "no such instance on this host");
+    if (!guest_find(&a->guests, id))
+        return instances_no_exec(in, id);
     snprintf(path, sizeof(path), "%s/%s", a->guests.console, id);
     if (read_file(path, CONSOLE_MAX, &log) < 0)
         return json_pack("{s:s}", "error", "its console cannot be read");
@@ -145,11 +146,19 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
                                   .plugs = &a->plugs,
                                   .outside = &a->options.outside,
                                   .uplink = &a->uplink};
+    const struct instances in = {world_index(a->world), &a->guests, &a->plugs};
+    const char *id = json_string_value(json_object_get(request, "instance"));
     uint32_t deleted, live;
     json_t *told;
 
+    if (strcmp(cmd, "instance") == 0) {
+        told = id ? instances_find(&in, id) : NULL;
+        return told ? told : json_pack("{s:s}", "error", "no such instance on this host");
+    }
     if (strcmp(cmd, "console") == 0)
-        return console(a, json_string_value(json_object_get(request, "instance")));
+        return console(a, &in, id ? id : "");
+    if (strcmp(cmd, "exec") == 0) /* control.c does it, but for what is no guest */
+        return instances_no_exec(&in, id ? id : "");
     if (strcmp(cmd, "trace") == 0)
         return trace(&tracer, request);
     if (strcmp(cmd, "drops") == 0) { /* without the walk over all flows that status takes */
@@ -163,8 +172,8 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
         a->flows = live;
     return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s,s:i}", "version", VPCD_VERSION, "pid",
                      (int)getpid(), "connected", (int)world_connected(a->world), "open",
-                     (int)a->open, "instances", reconcile_status(a->reconcile), "drops", drops(a),
-                     "flows", (int)(a->flows / 2), "unlimited", cgroup_unlimited(), "lacking",
+                     (int)a->open, "instances", instances_json(&in), "drops", drops(a), "flows",
+                     (int)(a->flows / 2), "unlimited", cgroup_unlimited(), "lacking",
                      (int)enforce_lacking(a->enforce));
 }
 
@@ -228,7 +237,7 @@ static int start_rest(struct agent *a) {
     if (*unlimited)
         log_warn("instances have no limit on %s: cgroup version 2 has no such controller here",
                  unlimited);
-    r = plugs_open(&a->plugs, &a->owner, a->rtnl, a->dp);
+    r = plugs_open(&a->plugs, &a->owner, a->rtnl, a->dp, a->options.tap_user);
     if (r < 0)
         return complain("devices of before", r);
     r = enforce_new(a->base, a->dp, &a->enforce);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static const char usage[] =
     "  --ipv6-pool CIDR        where VPCs get their IPv6 prefixes from\n"
     "  --uplink-allow PORTS    the host's own ports that instances may reach: tcp/8080,udp/53 or "
     "all\n"
+    "  --tap-user NAME         who may open the taps of virtual machines (root)\n"
     "  --down                  take instances, devices and the data plane away, and end\n"
     "  --help, --version\n";
 
@@ -26,13 +28,29 @@ static int pool(const char *text, uint8_t family, struct cidr *ret) {
     return 0;
 }
 
+static int user(const char *name, uid_t *ret) {
+    const struct passwd *pw = getpwnam(name);
+
+    if (!pw) {
+        fprintf(stderr, "vpc-agent: --tap-user %s: there is no such user\n", name);
+        return -EINVAL;
+    }
+    *ret = pw->pw_uid;
+    return 0;
+}
+
 int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
-    enum { STATE_DIR = 256, PUBLIC_POOL, IPV6_POOL, UPLINK_ALLOW, DOWN, HELP, VERSION };
+    enum { STATE_DIR = 256, PUBLIC_POOL, IPV6_POOL, UPLINK_ALLOW, TAP_USER, DOWN, HELP, VERSION };
     static const struct option longs[] = {
-        {"state-dir", 1, NULL, STATE_DIR}, {"public-pool", 1, NULL, PUBLIC_POOL},
-        {"ipv6-pool", 1, NULL, IPV6_POOL}, {"uplink-allow", 1, NULL, UPLINK_ALLOW},
-        {"down", 0, NULL, DOWN},           {"help", 0, NULL, HELP},
-        {"version", 0, NULL, VERSION},     {0},
+        {"state-dir", 1, NULL, STATE_DIR},
+        {"public-pool", 1, NULL, PUBLIC_POOL},
+        {"ipv6-pool", 1, NULL, IPV6_POOL},
+        {"uplink-allow", 1, NULL, UPLINK_ALLOW},
+        {"tap-user", 1, NULL, TAP_USER},
+        {"down", 0, NULL, DOWN},
+        {"help", 0, NULL, HELP},
+        {"version", 0, NULL, VERSION},
+        {0},
     };
     struct agent_options o = {0};
     _buf_ struct buf err = BUF_INIT;
@@ -54,6 +72,9 @@ int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
             r = outside_check_allow(optarg, &err);
             if (r < 0)
                 fprintf(stderr, "vpc-agent: --uplink-allow: %s\n", buf_str(&err));
+            break;
+        case TAP_USER:
+            r = user(optarg, &o.tap_user);
             break;
         case DOWN:
             o.down = true;

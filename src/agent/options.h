@@ -4,12 +4,14 @@
 #define VPCD_AGENT_OPTIONS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "agent/outside.h"
 
 struct agent_options {
     const char *state_dir;
     struct outside_options outside;
+    uid_t tap_user; /* who may open taps */
     bool down;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "model/vpc.h"
 
 static struct plug *plug_new(struct plugs *p, const char *eni_id) {
@@ -25,13 +26,22 @@ static void plug_free(struct plugs *p, struct plug *plug) {
     free(plug);
 }
 
-int plugs_open(struct plugs *p, const struct owner *owner, struct rtnl *rtnl,
-               struct dataplane *dp) {
+/* One of a former agent, which perhaps ran with another --tap-user. */
+static void found_tap(const struct plugs *p, const struct link_info *link) {
+    int r = tap_set_user(link->name, p->tap_user);
+
+    if (r < 0)
+        log_warn("%s keeps the user who may open it: %s", link->name,
+                 r == -EBUSY ? "a virtual machine has it open" : strerror(-r));
+}
+
+int plugs_open(struct plugs *p, const struct owner *owner, struct rtnl *rtnl, struct dataplane *dp,
+               uid_t tap_user) {
     _free_ struct link_info *links = NULL;
     size_t n = 0;
     int r;
 
-    *p = (struct plugs){.owner = owner, .rtnl = rtnl, .dp = dp};
+    *p = (struct plugs){.owner = owner, .rtnl = rtnl, .dp = dp, .tap_user = tap_user};
     r = owner_list(owner, rtnl, &links, &n);
     for (size_t i = 0; r == 0 && i < n; i++) {
         const char *what = owner_what(owner, &links[i]);
@@ -43,6 +53,9 @@ int plugs_open(struct plugs *p, const struct owner *owner, struct rtnl *rtnl,
         if (!plug)
             return -ENOMEM;
         plug->ifindex = links[i].ifindex;
+        plug->kind = strcmp(links[i].kind, "tun") == 0 ? LINK_TAP : LINK_VETH;
+        if (plug->kind == LINK_TAP)
+            found_tap(p, &links[i]);
         r = dataplane_number(dp, NUMBER_ENI, what, &plug->number);
     }
     return r;
@@ -116,7 +129,7 @@ static bool same_addrs(const struct plug *plug, const struct plug_address *addrs
 
 static int attach(struct plugs *p, const struct plug *plug, const struct network_interface *eni) {
     struct dataplane_port port = {
-        .ifindex = (uint32_t)plug->ifindex, .kind = LINK_VETH, .eni = plug->number};
+        .ifindex = (uint32_t)plug->ifindex, .kind = plug->kind, .eni = plug->number};
     int r = dataplane_number(p->dp, NUMBER_VPC, eni->vpc_id, &port.vpc);
 
     memcpy(port.mac, eni->mac, 6);
@@ -125,18 +138,43 @@ static int attach(struct plugs *p, const struct plug *plug, const struct network
     return r < 0 ? r : eni_open(p->rtnl, plug->ifindex);
 }
 
+int plug_close(struct plugs *p, struct plug *plug) {
+    int r;
+
+    if (plug->closed)
+        return 0;
+    plug->fresh = false;
+    r = dataplane_detach_eni(p->dp, plug->number);
+    if (r == 0)
+        r = link_set_up(p->rtnl, plug->ifindex, false);
+    plug->closed = r == 0;
+    return r;
+}
+
+static int make_device(const struct plugs *p, struct plug *plug, const struct plug_spec *spec,
+                       int netns_fd) {
+    const struct tap_spec tap = {
+        .id = spec->id, .number = spec->number, .mtu = ENI_MTU, .user = p->tap_user};
+
+    if (plug->kind == LINK_TAP)
+        return tap_make(p->owner, p->rtnl, &tap, &plug->ifindex);
+    return eni_plug(p->owner, p->rtnl, netns_fd, spec, &plug->ifindex);
+}
+
 int plug_ensure(struct plugs *p, const struct index *ix, const struct network_interface *eni,
                 int netns_fd) {
     struct plug *plug = plug_find(p, eni->o.id);
     _free_ struct plug_address *addrs = NULL;
     struct plug_spec spec = {.id = eni->o.id, .device = (unsigned)eni->device_index};
+    enum link_kind kind = netns_fd < 0 ? LINK_TAP : LINK_VETH;
     size_t n;
     int r = wanted(ix, eni, &addrs, &n);
 
     if (r < 0)
         return r;
     /* It moved to another instance: the device in the former one goes. */
-    if (plug && *plug->instance_id && strcmp(plug->instance_id, eni->instance_id) != 0) {
+    if (plug && (plug->kind != kind ||
+                 (*plug->instance_id && strcmp(plug->instance_id, eni->instance_id) != 0))) {
         plug_remove(p, plug);
         plug = NULL;
     }
@@ -149,12 +187,13 @@ int plug_ensure(struct plugs *p, const struct index *ix, const struct network_in
         if (!plug)
             return r < 0 ? r : -ENOMEM;
         plug->number = spec.number;
-        r = eni_plug(p->owner, p->rtnl, netns_fd, &spec, &plug->ifindex);
+        plug->kind = kind;
+        r = make_device(p, plug, &spec, netns_fd);
         if (r < 0) {
             plug_free(p, plug);
             return r;
         }
-    } else if (!same_addrs(plug, addrs, n)) {
+    } else if (kind == LINK_VETH && !same_addrs(plug, addrs, n)) {
         spec.number = plug->number;
         r = eni_readdress(p->rtnl, plug->ifindex, netns_fd, plug->addrs, plug->n_addrs, &spec);
         if (r < 0)
@@ -167,6 +206,7 @@ int plug_ensure(struct plugs *p, const struct index *ix, const struct network_in
     if (!plug->fresh) {
         r = attach(p, plug, eni);
         plug->fresh = r == 0;
+        plug->closed &= r != 0;
     }
     return r;
 }

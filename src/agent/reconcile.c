@@ -11,6 +11,9 @@
  *     should stop    alive: ask it to end, later kill it; ended: unplug, report "stopped"
  *     should be gone alive: kill it; ended: unplug, forget, report "terminated"
  *
+ * A virtual machine (ami-tap) has no guest here: it runs when its taps stand in the packet path, is
+ * stopped when they are closed, and is gone when they are.
+ *
  * A guest's end shows at its pidfd, a device's at the link monitor; both put the task into the
  * queue.
  */
@@ -191,14 +194,15 @@ static void unplug_others(struct task *t, const struct index *ix) {
     }
 }
 
-static int plug_wanted(struct task *t, const struct index *ix, const struct guest *g) {
+/* `netns_fd` as plug_ensure has it. */
+static int plug_wanted(struct task *t, const struct index *ix, int netns_fd) {
     struct cursor c;
     int r = 0;
 
     unplug_others(t, ix);
     index_each_by(ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, t->id) {
         const struct network_interface *eni = c.obj;
-        int k = plug_ensure(t->r->plugs, ix, eni, g->netns_fd);
+        int k = plug_ensure(t->r->plugs, ix, eni, netns_fd);
 
         if (k < 0) {
             log_error("%s in %s: %s", eni->o.id, t->id, strerror(-k));
@@ -211,7 +215,7 @@ static int plug_wanted(struct task *t, const struct index *ix, const struct gues
 /* One look */
 
 static enum wish wish_of(const struct instance *i) {
-    if (!i || i->driver != DRIVER_NETNS)
+    if (!i || (i->driver != DRIVER_NETNS && i->driver != DRIVER_TAP))
         return WISH_GONE;
     switch (i->state) {
     case INSTANCE_PENDING:
@@ -293,7 +297,7 @@ static void make_run(struct task *t, const struct index *ix, const struct instan
         return;
     }
     watch(t, g);
-    r = plug_wanted(t, ix, g);
+    r = plug_wanted(t, ix, g->netns_fd);
     if (r < 0) {
         failed(t, "a network interface could not be plugged in");
         return;
@@ -314,6 +318,40 @@ static void make_stop(struct task *t, struct guest *g) {
     }
     unplug_all(t);
     report(t, "stopped", "");
+}
+
+/* A virtual machine */
+
+static void tap_run(struct task *t, const struct index *ix) {
+    char why[128];
+    int r = plug_wanted(t, ix, -1);
+
+    if (r == -ENOENT || r == -ENODEV || r == -ENXIO) {
+        failed(t, "this host has no tap devices: /dev/net/tun is missing");
+    } else if (r < 0) {
+        snprintf(why, sizeof(why), "a tap device could not be made: %s", strerror(-r));
+        failed(t, why);
+    } else {
+        t->tries = 0;
+        report(t, "running", "");
+    }
+}
+
+static void tap_stop(struct task *t, const struct index *ix) {
+    struct plug *plug, *next;
+    int r = 0;
+
+    unplug_others(t, ix);
+    HASH_ITER (hh, t->r->plugs->all, plug, next) {
+        if (strcmp(plug->instance_id, t->id) == 0 && plug_close(t->r->plugs, plug) < 0)
+            r = -EIO;
+    }
+    if (r < 0) {
+        log_error("%s: a tap cannot be closed; it is tried again", t->id);
+        look_again(t, RETRY_MS);
+    } else {
+        report(t, "stopped", "");
+    }
 }
 
 /* True: the task is over and was freed. */
@@ -338,13 +376,20 @@ static void look_at(struct task *t) {
     const struct index *ix = world_index(t->r->world);
     const struct instance *i = index_get(ix, KIND_INSTANCE, t->scope, t->id);
     struct guest *g = guest_find(t->r->guests, t->id);
+    bool tap = i && i->driver == DRIVER_TAP;
 
     switch (wish_of(i)) {
     case WISH_RUNNING:
-        make_run(t, ix, i, g);
+        if (tap)
+            tap_run(t, ix);
+        else
+            make_run(t, ix, i, g);
         break;
     case WISH_STOPPED:
-        make_stop(t, g);
+        if (tap)
+            tap_stop(t, ix);
+        else
+            make_stop(t, g);
         break;
     case WISH_GONE:
         make_gone(t, i, g);
@@ -373,6 +418,7 @@ static void link_gone(int ifindex, const char *name, void *arg) {
     struct plug *plug = plug_find_ifindex(r->plugs, ifindex);
     const struct guest *g;
     struct task *t;
+    bool tap;
 
     if (!plug) {
         /* Our own doing, or not ours, or the uplink. */
@@ -380,16 +426,17 @@ static void link_gone(int ifindex, const char *name, void *arg) {
         return;
     }
     t = *plug->instance_id ? task_of(r, plug->instance_id) : NULL;
+    tap = plug->kind == LINK_TAP;
     plug_lost(r->plugs, plug);
     if (!t)
         return;
     g = guest_find(r->guests, t->id);
-    if (!g || !guest_lives(g)) {
+    if (!tap && (!g || !guest_lives(g))) {
         enqueue(t); /* it went with its namespace */
         return;
     }
-    /* An instance's root may delete its device in a loop: each time within a while it waits longer.
-     */
+    /* An instance's root, or the user of a tap, may delete the device in a loop: each time within a
+     * while it waits longer. */
     if (mono_ns() - t->lost_ns > (uint64_t)LOST_CALM_S * 1000000000)
         t->lost = 0;
     t->lost_ns = mono_ns();
@@ -497,6 +544,14 @@ void reconcile_change(struct reconcile *r, const struct obj *old, const struct o
     }
 }
 
+/* Whether this host has the instance: a guest, or one whose interfaces are taps. */
+static bool is_here(struct reconcile *r, const struct index *ix,
+                    const struct network_interface *eni) {
+    const struct instance *i = index_get(ix, KIND_INSTANCE, eni->o.scope, eni->instance_id);
+
+    return guest_find(r->guests, eni->instance_id) || (i && i->driver == DRIVER_TAP);
+}
+
 /* Devices whose interface is in no instance: a former agent's, or of an instance that is gone. */
 static void sort_found_plugs(struct reconcile *r, const struct index *ix) {
     struct plug *plug, *next;
@@ -511,7 +566,7 @@ static void sort_found_plugs(struct reconcile *r, const struct index *ix) {
             if (strcmp(((const struct obj *)c.obj)->id, plug->eni_id) == 0)
                 owner = c.obj;
         }
-        if (owner && owner->instance_id && guest_find(r->guests, owner->instance_id))
+        if (owner && owner->instance_id && is_here(r, ix, owner))
             snprintf(plug->instance_id, sizeof(plug->instance_id), "%s", owner->instance_id);
         else
             plug_remove(r->plugs, plug);
@@ -541,29 +596,4 @@ void reconcile_all(struct reconcile *r) {
         t->reported[0] = 0;
         enqueue(t);
     }
-}
-
-json_t *reconcile_status(struct reconcile *r) {
-    json_t *rows = json_array();
-    struct guest *g;
-
-    LIST_FOREACH (g, &r->guests->list, link) {
-        json_t *interfaces = json_array();
-        struct plug *plug, *next;
-
-        HASH_ITER (hh, r->plugs->all, plug, next) {
-            char text[IP_TEXT] = "";
-
-            if (strcmp(plug->instance_id, g->record.id) != 0)
-                continue;
-            json_array_append_new(
-                interfaces, json_pack("{s:s,s:i,s:i,s:s}", "id", plug->eni_id, "number",
-                                      (int)plug->number, "ifindex", plug->ifindex, "address",
-                                      plug->n_addrs ? ip_format(&plug->addrs[0].ip, text) : ""));
-        }
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:i,s:o}", "id", g->record.id, "state",
-                                              g->pidfd >= 0 ? "running" : "ended", "pid",
-                                              (int)g->record.pid, "interfaces", interfaces));
-    }
-    return rows;
 }

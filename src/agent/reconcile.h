@@ -8,7 +8,6 @@
 #define VPCD_AGENT_RECONCILE_H
 
 #include <event2/event.h>
-#include <jansson.h>
 
 #include "agent/guest.h"
 #include "agent/plugs.h"
@@ -27,8 +26,5 @@ void reconcile_set_world(struct reconcile *r, struct world *w);
 void reconcile_change(struct reconcile *r, const struct obj *old, const struct obj *new);
 /* Everything is looked at again, and reported again: after a snapshot. */
 void reconcile_all(struct reconcile *r);
-
-/* For vpcctl status: an array, an object for each instance. */
-json_t *reconcile_status(struct reconcile *r);
 
 #endif

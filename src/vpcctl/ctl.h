@@ -19,6 +19,7 @@ int ctl_status(const struct ctl *ctl);
 int ctl_drops(const struct ctl *ctl);
 int ctl_flows(const struct ctl *ctl);
 int ctl_trace(const struct ctl *ctl);
+int ctl_instance(const struct ctl *ctl);
 int ctl_exec(const struct ctl *ctl);
 int ctl_console(const struct ctl *ctl);
 int ctl_account(const struct ctl *ctl);

@@ -16,6 +16,8 @@ static const struct {
     {"flows", "[--of ID] [--port N]...", "the flows that live now", ctl_flows},
     {"drops", "[--last N] [--of ID] [--follow]",
      "packets that were dropped: by reason, and the last ones with what decided", ctl_drops},
+    {"instance", "INSTANCE [--json | --qemu | --libvirt | --firecracker]",
+     "its interfaces, and how a virtual machine takes them", ctl_instance},
     {"exec", "INSTANCE -- CMD...", "run a command in an instance (root; -t: with a terminal)",
      ctl_exec},
     {"console", "INSTANCE", "what the instance's user data printed", ctl_console},

@@ -55,8 +55,16 @@ static void print_instance(const json_t *row) {
         printf(" pid %lld", number_in(row, "pid"));
     printf("\n");
     json_array_foreach(json_object_get(row, "interfaces"), i, plug) {
-        printf("  %-23s %-16s device %lld\n", text_in(plug, "id"), text_in(plug, "address"),
-               number_in(plug, "ifindex"));
+        const json_t *open = json_object_get(plug, "open");
+
+        printf("  %-23s %-16s %s%s", text_in(plug, "id"), text_in(plug, "address"),
+               text_in(plug, "device"),
+               !open                ? ""
+               : json_is_true(open) ? ", a tap, open"
+                                    : ", a tap that nobody has open");
+        if (number_in(plug, "lost"))
+            printf(", %lld packets lost", number_in(plug, "lost"));
+        printf("\n");
     }
 }
 

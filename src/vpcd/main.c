@@ -60,6 +60,8 @@ static void agent_argv(const struct options *o, char *path, char *argv[AGENT_ARG
         o->ipv6_pool_text,
         o->uplink_allow ? "--uplink-allow" : NULL,
         o->uplink_allow,
+        o->tap_user ? "--tap-user" : NULL,
+        o->tap_user,
     };
     int n = 0;
 

@@ -27,6 +27,7 @@ enum option_id {
     OPT_UPLINK,
     OPT_UPLINK_ALLOW,
     OPT_UPLINK_MASQUERADE,
+    OPT_TAP_USER,
     OPT_NO_AGENT,
     OPT_CREDENTIALS_FILE,
     OPT_CREDENTIAL,
@@ -62,6 +63,7 @@ static const struct {
      "the host's own ports that instances may reach: tcp/8080,udp/53 or all"},
     {OPT_UPLINK_MASQUERADE, "uplink-masquerade", NULL,
      "let instances out through the host's own forwarding"},
+    {OPT_TAP_USER, "tap-user", "NAME", "who may open the taps of virtual machines (root)"},
     {OPT_NO_AGENT, "no-agent", NULL, "the API alone: no root, no packets; instances run on paper"},
     {OPT_CREDENTIALS_FILE, "credentials-file", "FILE",
      "access keys to know, a line each: ACCESSKEY:SECRET:ACCOUNT"},
@@ -150,6 +152,9 @@ static int take(enum option_id id, const char *value, struct options *o) {
     case OPT_UPLINK_MASQUERADE:
         return fail("--uplink-masquerade", "",
                     "is not offered yet: instances reach the host, not what is behind it");
+    case OPT_TAP_USER:
+        o->tap_user = value;
+        return 0;
     case OPT_NO_AGENT:
         o->no_agent = true;
         return 0;

@@ -10,7 +10,7 @@ import pytest
 from conftest import error_code
 from net import Net, addresses, instance, interface
 
-HEX_AMI = "ami-00000006e65746e73"
+HEX_AMI, HEX_TAP = "ami-00000006e65746e73", "ami-00000000000746170"
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_image(ec2, net):
     assert net.run(ImageId=HEX_AMI)["ImageId"] == HEX_AMI
     assert error_code(net.run, ImageId="ami-0123456789abcdef0") == "InvalidAMIID.NotFound"
     assert error_code(net.run, ImageId="debian") == "InvalidAMIID.Malformed"
-    assert error_code(net.run, ImageId="ami-tap") == "UnsupportedOperation"
+    assert net.run(ImageId="ami-tap")["ImageId"] == "ami-tap"
     assert error_code(net.run, ImageId="ami-host") == "UnsupportedOperation"
 
 
@@ -486,19 +486,34 @@ def test_credits_are_none(ec2, net):
 
 def test_images(ec2, net):
     images = ec2.describe_images()["Images"]
-    assert [i["ImageId"] for i in images] == [HEX_AMI, "ami-netns"]
+    assert [(i["ImageId"], i["Name"]) for i in images] == [(HEX_TAP, "tap"), (HEX_AMI, "netns"), ("ami-netns", "netns"), ("ami-tap", "tap")]
     for i in images:
-        assert (i["Name"], i["OwnerId"], i["ImageOwnerAlias"], i["Public"]) == ("netns", "000000000000", "vpcd", True)
+        assert (i["OwnerId"], i["ImageOwnerAlias"], i["Public"]) == ("000000000000", "vpcd", True)
         assert (i["RootDeviceType"], i["RootDeviceName"], i["State"]) == ("ebs", "/dev/xvda", "available")
         assert i["BlockDeviceMappings"][0]["DeviceName"] == "/dev/xvda"
-    assert len(ec2.describe_images(Owners=["vpcd"])["Images"]) == 2
+    assert len(ec2.describe_images(Owners=["vpcd"])["Images"]) == 4
     assert ec2.describe_images(Owners=["self"])["Images"] == []
     assert len(ec2.describe_images(ImageIds=["ami-netns"])["Images"]) == 1
     assert error_code(ec2.describe_images, ImageIds=["ami-0123456789abcdef0"]) == "InvalidAMIID.NotFound"
     wanted = [{"Name": "name", "Values": ["net*"]}, {"Name": "architecture", "Values": [images[0]["Architecture"]]},
               {"Name": "virtualization-type", "Values": ["hvm"]}, {"Name": "state", "Values": ["available"]}]
     assert len(ec2.describe_images(Filters=wanted)["Images"]) == 2
-    assert ec2.describe_images(Filters=[{"Name": "name", "Values": ["tap"]}])["Images"] == []
+    assert len(ec2.describe_images(Filters=[{"Name": "name", "Values": ["tap"]}])["Images"]) == 2
+    assert ec2.describe_images(Filters=[{"Name": "name", "Values": ["host"]}])["Images"] == []
+
+
+def test_a_virtual_machine(ec2, net):
+    """The same life as any instance's; but vpcd does not run it, and so cannot reboot it."""
+    i = net.run(ImageId=HEX_TAP)["InstanceId"]
+    ec2.get_waiter("instance_running").wait(InstanceIds=[i])
+    assert error_code(ec2.reboot_instances, InstanceIds=[i]) == "UnsupportedOperation"
+    status = ec2.describe_instance_status(InstanceIds=[i])["InstanceStatuses"][0]
+    assert (status["InstanceStatus"]["Status"], status["SystemStatus"]["Status"]) == ("ok", "ok")
+    assert ec2.get_console_output(InstanceId=i).get("Output", "") == ""
+    ec2.stop_instances(InstanceIds=[i])
+    ec2.start_instances(InstanceIds=[i])
+    ec2.terminate_instances(InstanceIds=[i])
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[i])
 
 
 def test_types(ec2):

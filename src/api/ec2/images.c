@@ -21,14 +21,14 @@ static const struct image images[] = {
      .driver = DRIVER_NETNS},
     {.name = "tap",
      .ids = {"ami-00000000000746170", "ami-tap"},
-     .description = "A tap device for a virtual machine",
-     .driver = DRIVER_TAP,
-     .missing = "Instances on tap devices (ami-tap) cannot be run yet."},
+     .description = "Tap devices on the host, for a virtual machine that you run",
+     .driver = DRIVER_TAP},
     {.name = "host",
      .ids = {"ami-000000000686f7374", "ami-host"},
      .description = "A machine that is there already",
      .driver = DRIVER_HOST,
-     .missing = "Hosts as instances (ami-host) cannot be run yet."},
+     .missing = "Machines that are there already (ami-host) cannot be made instances yet: run "
+                "ami-netns or ami-tap."},
 };
 
 const struct image *image_find(struct call *c, const char *id) {

@@ -296,6 +296,11 @@ static int reboot_instances(struct call *c, const void *params) {
         if (i->state != INSTANCE_RUNNING)
             return call_error(c, "IncorrectInstanceState",
                               "The instance '%s' is not in the 'running' state.", *id);
+        if (i->driver == DRIVER_TAP)
+            return call_error(c, "UnsupportedOperation",
+                              "The instance '%s' is a virtual machine that vpcd does not run: "
+                              "reboot it where it runs.",
+                              *id);
         i->boots++;
         txn_put(c->txn, i);
     }
