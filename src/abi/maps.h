@@ -24,7 +24,7 @@
 /* Part of every pin's name. Raise it when a struct of this file changes. The numbers must outlive
  * the agent, since flows name them: what changes alone has a layout of its own. */
 #define MAPS_LAYOUT 1
-#define STATS_LAYOUT 3 /* eni_stats */
+#define STATS_LAYOUT 4 /* eni_stats */
 #define NAT_LAYOUT 1
 #define RULE_LAYOUT 3 /* of the rule_* maps: their sizes count, too */
 #define ACL_LAYOUT 1
@@ -445,8 +445,9 @@ struct flow_total_value {
 
 /* eni_stats: written by BPF, made by attach. */
 struct eni_stats_value {
-    __u64 heads[RING_CLASSES]; /* next slot to try in each ring */
-    __u64 allowance_exceeded;  /* new tracked flows refused at the quota */
+    __u64 heads[RING_CLASSES];  /* next slot to try in each ring */
+    __u32 spares[RING_CLASSES]; /* a slot that a flow left, and one more; 0: none */
+    __u64 allowance_exceeded;   /* new tracked flows refused at the quota */
     __u64 flows_made;
     __u64 flows_reclaimed;
     __u64 untracked_uncached; /* untracked packets that found no place for their verdict */
@@ -489,7 +490,7 @@ _Static_assert(sizeof(struct number_key) == 32, "number_key");
 _Static_assert(sizeof(struct ring_value) == 44, "ring_value");
 _Static_assert(sizeof(struct fragment_entry) == 72, "fragment_entry");
 _Static_assert(sizeof(struct flow_total_value) == 16, "flow_total_value");
-_Static_assert(sizeof(struct eni_stats_value) == 88, "eni_stats_value");
+_Static_assert(sizeof(struct eni_stats_value) == 104, "eni_stats_value");
 
 #pragma GCC diagnostic pop
 #endif

@@ -28,7 +28,6 @@
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {
     struct eni_stats_value *stats;
     u32 index = ring_take(eni, class);
-    struct ring_key was = {};
 
     if (index == RING_NONE) {
         stats = stats_of(eni);
@@ -39,11 +38,8 @@ static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct f
         return DROP_ALLOWANCE;
     }
     /* It moves on from another ring, which need not be told by the sweep. */
-    if (slot->eni == eni && slot->index != index) {
-        was.eni = eni;
-        was.index = slot->index;
-        bpf_map_delete_elem(&rings, &was);
-    }
+    if (slot->eni == eni && slot->index != index)
+        ring_leave(eni, slot->index);
     slot->eni = eni;
     slot->index = index;
     return 0;

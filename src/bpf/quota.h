@@ -14,6 +14,9 @@
  * spot, both halves), is taken. If none is, the flow is refused: the ENI is at its quota, or so
  * close to it that RING_PROBES slots in a row were taken. Nobody else's flows are touched.
  *
+ * A flow that moves on leaves its slot to the next that needs one of that ring (`spares`, one a
+ * ring): connection after connection then uses the same, which need not be allocated again.
+ *
  * The head only grows, so two CPUs look at different slots; where a ring is smaller than the number
  * of CPUs two flows may share a slot, and the quota is exceeded by one.
  *
@@ -43,6 +46,7 @@
 #define EVICT_GRACE_NS 100000000ull
 #define FLOW_SHARES_LOG2 8    /* a 256th */
 #define RING_NONE 0xffffffffu /* no slot: at the quota */
+#define RING_SLOT_MASK 0x0fffffffu
 
 /* How many slots of a ring an ENI may use now. */
 static __always_inline u32 ring_share(u32 quota) {
@@ -96,6 +100,37 @@ STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
     return 1;
 }
 
+/* Names the flow p->key in a slot that is free. One that is there is written in place: who reads
+ * half of it finds no flow, and the slot free. */
+STAGE int ring_write(u32 eni, u32 index) {
+    struct pkt *p = pkt_get();
+    struct ring_key key = {.eni = eni, .index = index};
+    struct ring_value *slot;
+
+    if (!p)
+        return -1;
+    slot = bpf_map_lookup_elem(&rings, &key);
+    if (!slot)
+        return (int)bpf_map_update_elem(&rings, &key, &p->key, BPF_ANY);
+    slot->flow = p->key;
+    return 0;
+}
+
+/* A flow moved on: its slot is kept for the next one, or deleted. */
+STAGE int ring_leave(u32 eni, u32 index) {
+    struct ring_key key = {.eni = eni, .index = index};
+    struct eni_stats_value *stats = stats_of(eni);
+    u64 ring = index >> 28;
+
+    if (ring >= RING_CLASSES)
+        return 0;
+    asm volatile("%0 &= 3" : "+r"(ring));
+    if (!stats ||
+        __sync_val_compare_and_swap(&stats->spares[ring], 0, (index & RING_SLOT_MASK) + 1))
+        bpf_map_delete_elem(&rings, &key);
+    return 0;
+}
+
 /* Counts the flow p->key under the ENI: the slot's index, or RING_NONE. */
 STAGE u32 ring_take(u32 eni, u32 class) {
     struct pkt *p = pkt_get();
@@ -103,7 +138,7 @@ STAGE u32 ring_take(u32 eni, u32 class) {
     struct eni_key eni_key = {.eni = eni};
     struct eni_stats_value *stats;
     struct eni_value *e;
-    u32 quota, share, evict = class == RING_UNTRACKED;
+    u32 quota, share, spare, evict = class == RING_UNTRACKED;
     u64 ring = class;
 
     if (!p || class >= RING_CLASSES)
@@ -127,13 +162,22 @@ STAGE u32 ring_take(u32 eni, u32 class) {
     }
     if (!quota)
         return RING_NONE;
+    spare = READ_ONCE(stats->spares[ring]);
+    if (spare && spare <= quota &&
+        __sync_val_compare_and_swap(&stats->spares[ring], spare, 0) == spare) {
+        key.index = class << 28 | (spare - 1);
+        if (ring_slot_free(eni, key.index, 0) && !ring_write(eni, key.index)) {
+            __sync_fetch_and_add(&stats->flows_made, 1);
+            return key.index;
+        }
+    }
     for (u32 i = 0; i < RING_PROBES && i < quota; i++) {
         u64 head = __sync_fetch_and_add(&stats->heads[ring], 1);
         if (!i && class == RING_HALF_IN)
             ring_slot_free(eni, class << 28 | (u32)((head + quota / 8 + 1) % quota), 1);
         key.index = class << 28 | (u32)(head % quota);
         if (ring_slot_free(eni, key.index, evict)) {
-            if (bpf_map_update_elem(&rings, &key, &p->key, BPF_ANY))
+            if (ring_write(eni, key.index))
                 return RING_NONE;
             __sync_fetch_and_add(&stats->flows_made, 1);
             return key.index;
