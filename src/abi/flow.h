@@ -6,7 +6,8 @@
  * the meaning of a field) adds a layout number, keeps the older struct beside it, and teaches
  * src/bpf/migrate.h to read it; then running flows survive the change.
  *
- * Layout 2 exists for the tests: the same facts in another order and with a field more.
+ * Layout 2 is in use. Layout 3 exists for the tests: the same facts in another order and with a
+ * field more.
  */
 #ifndef VPCD_ABI_FLOW_H
 #define VPCD_ABI_FLOW_H
@@ -14,7 +15,7 @@
 #include <linux/types.h>
 
 #ifndef FLOW_LAYOUT
-#define FLOW_LAYOUT 1
+#define FLOW_LAYOUT 2
 #endif
 
 #pragma GCC diagnostic push
@@ -100,7 +101,37 @@ struct flow_slot {
     __u32 index; /* class << 28 | slot */
 };
 
+/* What flow logs were told of this half, and what is needed to tell the rest: src/bpf/log.h. */
+struct flow_told {
+    __u32 epoch;          /* as log_state's: its key is in the queue */
+    __u32 lock;           /* 1: somebody tells; who deletes it never lets go */
+    __u64 first_ns;       /* of the first packet since it was told; 0: none since */
+    __u64 seen_ns;        /* of its last packet, where last_ns is not */
+    __u64 packets, bytes; /* so much was told */
+    __u64 pieces;         /* not told yet: so many more were delivered than entered (split.h), */
+    __u64 piece_bytes;    /* with so many bytes of headers */
+    __u32 tcp_flags;      /* told once */
+    __u32 zero;
+};
+_Static_assert(sizeof(struct flow_told) == 64, "flow_told");
+
 struct flow_value_1 {
+    __u32 seq;
+    __u32 state;
+    struct flow_verdict verdict;
+    struct flow_key partner;
+    __u64 last_ns;
+    __u64 start_ns;
+    __u64 packets;
+    __u64 bytes;
+    struct flow_timeouts timeouts;
+    struct flow_slot near, distant;
+    __u32 tcp_flags;
+};
+_Static_assert(sizeof(struct flow_value_1) == 200, "flow_value_1");
+
+/* `told` begins in the cache line in which every packet counts. */
+struct flow_value_2 {
     __u32 seq;   /* odd: being rewritten or deleted */
     __u32 state; /* enum flow_state */
     struct flow_verdict verdict;
@@ -108,31 +139,35 @@ struct flow_value_1 {
     __u64 last_ns;           /* CLOCK_MONOTONIC_COARSE of this half's last packet, or its death */
     __u64 start_ns;
     __u64 packets; /* as segments on the wire; never reset */
-    __u64 bytes;   /* of IP, headers of each segment counted; never reset */
+    __u64 bytes;   /* of IP, headers of each segment counted; never reset; behind `packets` */
     struct flow_timeouts timeouts;
     struct flow_slot near, distant; /* the entering ENI's slot, the far ENI's */
-    __u32 tcp_flags;                /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18 */
+    __u32 tcp_flags; /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18; those that were told are in `told` */
+    struct flow_told told;
 };
-_Static_assert(sizeof(struct flow_value_1) == 200, "flow_value_1");
+_Static_assert(sizeof(struct flow_value_2) == 264, "flow_value_2");
 
-struct flow_value_2 {
+struct flow_value_3 {
     __u64 packets, bytes;
     __u64 last_ns, start_ns;
     __u64 migrated_ns; /* when it came from the older table; 0: it was born here */
     struct flow_key partner;
     __u32 tcp_flags;
+    struct flow_told told;
     struct flow_slot near, distant;
     struct flow_verdict verdict;
     struct flow_timeouts timeouts;
     __u32 state;
     __u32 seq;
 };
-_Static_assert(sizeof(struct flow_value_2) == 208, "flow_value_2");
+_Static_assert(sizeof(struct flow_value_3) == 272, "flow_value_3");
 
-#if FLOW_LAYOUT == 1
-#define flow_value flow_value_1
-#else
+#if FLOW_LAYOUT == 2
 #define flow_value flow_value_2
+#define flow_value_before flow_value_1
+#else
+#define flow_value flow_value_3
+#define flow_value_before flow_value_2
 #endif
 
 #pragma GCC diagnostic pop

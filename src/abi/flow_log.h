@@ -4,12 +4,13 @@
  * src/bpf/log.h, how to get them in src/dataplane/flow_log.h.
  *
  * A record tells of packets of one direction between two places: `near`, where they entered, and
- * `far`, where they were delivered; a NAT gateway may lie between. At each of the three they were
- * accepted, refused, or are not recorded. No packet is in two records for the same place.
+ * `far`, where they were delivered; a NAT gateway may lie between, which has an interface of its
+ * own with an ingress and an egress side. At each of these they were accepted, refused, or are not
+ * recorded. No packet is in two records for the same place.
  *
  *  - LOG_FLOW: packets of a flow since it was last told. Accepted at near and far (those that are
- *    interfaces), and at the gateway. `key` is the tuple as they entered; src, dst, sport, dport as
- *    they were delivered.
+ *    interfaces), and at both sides of the gateway. `key` is the tuple as they entered; src, dst,
+ * sport, dport as they were delivered.
  *  - LOG_PACKETS: equal packets that belong to no entry of the flow table: refused ones, and ICMP
  *    that belongs to no query. For one place only, the others' actions are 0. Both tuples are the
  *    same, as that place sees them. Where the packet did not get as far, `far` is 0 and `flags` are
@@ -45,9 +46,10 @@ enum log_action {
 
 /* Where a packet is recorded. */
 enum log_place {
-    LOG_NEAR = 0, /* the ENI that sent it: egress */
-    LOG_FAR = 1,  /* the ENI that received it, or would have: ingress */
-    LOG_GATEWAY = 2,
+    LOG_NEAR = 0,        /* the ENI that sent it: egress */
+    LOG_FAR = 1,         /* the ENI that received it, or would have: ingress */
+    LOG_GATEWAY = 2,     /* into a NAT gateway's own interface: ingress */
+    LOG_GATEWAY_OUT = 3, /* out of it again: egress */
 };
 
 /* A NAT gateway among ENI numbers: the low half of its number is all that a flow has of it
@@ -61,14 +63,14 @@ struct log_record {
     __u64 bytes;             /* of IP, headers of each segment counted */
     __u64 far_packets;       /* as they were delivered: more where IPv4 was fragmented on the way */
     __u64 far_bytes;
-    __u32 kind;         /* enum log_kind */
-    __u32 flags;        /* enum flow_flags; bits 16 to 31: the gateway */
-    __u32 near, far;    /* ENI numbers; 0: the uplink, or nobody yet */
-    __u32 vpc, far_vpc; /* the flow's; far_vpc 0: there is no second one */
-    __u32 tcp_flags;    /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18 */
-    __u32 records;      /* LOG_LOST */
-    __u8 near_action, far_action, gateway_action; /* enum log_action */
-    __u8 zero;
+    __u32 kind;                   /* enum log_kind */
+    __u32 flags;                  /* enum flow_flags; bits 16 to 31: the gateway */
+    __u32 near, far;              /* ENI numbers; 0: the uplink, or nobody yet */
+    __u32 vpc, far_vpc;           /* the flow's; far_vpc 0: there is no second one */
+    __u32 tcp_flags;              /* OR of FIN 1, SYN 2, RST 4, SYN-ACK 18 */
+    __u32 records;                /* LOG_LOST */
+    __u8 near_action, far_action; /* enum log_action */
+    __u8 gateway_action, gateway_out_action;
     struct flow_key key;
     struct abi_addr src, dst;
     __be16 sport, dport;
@@ -87,14 +89,17 @@ _Static_assert(sizeof(struct log_record) == 168, "log_record");
 #define LOG_PACKETS_PER_ENI 4096
 #define LOG_PACKETS_SCARCE 256
 
-/* log_state: one. */
+/* log_state: one. Every packet looks at the first line of it, few change the second. */
 struct log_state {
-    __u32 epoch;  /* 0: nobody on this host has a flow log. Another value: queue every key again */
-    __u32 window; /* of log_packets */
+    __u32 epoch; /* 0: nobody on this host has a flow log. Another value: queue every key again */
+    __u32 last;  /* the highest epoch so far */
+    __u64 zero[7];
     __s64 packets_entries; /* in log_packets */
     __u64 full_ns;         /* the ring of keys was full: nobody tries again before */
+    __u32 window;          /* of log_packets */
+    __u32 zero2;
 };
-_Static_assert(sizeof(struct log_state) == 24, "log_state");
+_Static_assert(sizeof(struct log_state) == 88, "log_state");
 
 /* log_enis: whose packets are recorded; the key is an ENI's number or LOG_GATEWAY_KEY_OF(). */
 struct log_eni_value {

@@ -155,6 +155,8 @@ STAGE int answer_nat(void) {
     if (!nat || nat->vpc != nat_vpc)
         return DROP_NAT_UNSOLICITED;
     subnet = nat->subnet;
+    p->log_place = LOG_GATEWAY;
+    p->log_gateway = number;
     inside = vpc && p->same_subnet;
     p->same_subnet = 0; /* it comes from the gateway */
     seen = p->v.flags & FLOW_SNAT ? p->v.new_src : p->wire_src;

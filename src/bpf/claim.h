@@ -92,6 +92,7 @@ STAGE int nat_claim(void) {
     if (!f)
         return DROP_INTERNAL;
     if (err) {
+        f->packets = f->bytes = 0; /* nobody else counts in a locked entry that is new */
         f->last_ns = p->now;
         __sync_fetch_and_or(&f->state, FLOW_DEAD);
     } else {
@@ -100,7 +101,7 @@ STAGE int nat_claim(void) {
         f->partner.dport = p->v.new_sport;
     }
     flow_unlock(f);
-    return err;
+    return err ? err : commit_counted();
 }
 
 #endif

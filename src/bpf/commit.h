@@ -127,7 +127,9 @@ STAGE int commit_known(void) {
         flow_mark(f, &p->key, &p->other, bits);
     if (p->tcp_flags & (TCP_FIN | TCP_RST))
         flow_see_tcp(p, f, p->v.flags);
+    flow_count_pieces(p, f);
     flow_count(p, f);
+    p->counted = 1;
     return 0;
 }
 

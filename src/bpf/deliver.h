@@ -15,6 +15,7 @@
 #include <linux/if_packet.h>
 
 #include "bpf/fragment.h"
+#include "bpf/log_packets.h"
 #include "bpf/nat.h"
 #include "bpf/packet.h"
 #include "bpf/reset.h"
@@ -48,6 +49,8 @@ static __always_inline int deliver_back(struct __sk_buff *skb, struct pkt *p) {
 static __always_inline int deliver_refused(struct __sk_buff *skb, struct pkt *p, u32 reason) {
     int action = pkt_refuse(p, reason);
 
+    if (log_is_on())
+        log_refused(reason);
     if (dry_run || !p->key.eni)
         return action;
     if (reason == DROP_TOO_BIG ? too_big_message(skb)
@@ -75,8 +78,6 @@ static __always_inline int deliver(struct __sk_buff *skb, struct pkt *p) {
 
     if (dry_run)
         return TC_ACT_REDIRECT;
-    if (too_big(p))
-        return deliver_refused(skb, p, DROP_TOO_BIG);
     reason = nat_apply(skb, p);
     if (reason)
         return pkt_refuse(p, (u32)reason);

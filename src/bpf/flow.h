@@ -51,6 +51,7 @@
 #define FLOW_GRACE_NS 5000000000ull
 
 #include "bpf/count.h"
+#include "bpf/log.h"
 #include "bpf/migrate.h"
 
 /* --- Single entries ---------------------------------------------------------------------- */
@@ -143,6 +144,8 @@ static __always_inline void flow_mark(struct flow_value *f, const struct flow_ke
 static __always_inline void flow_bury_half(struct flow_value *f, u64 now) {
     if (!flow_lock(f))
         return;
+    if (f->told.seen_ns < f->last_ns)
+        f->told.seen_ns = f->last_ns;
     f->last_ns = now;
     __sync_fetch_and_or(&f->state, FLOW_DEAD);
     flow_unlock(f);
@@ -170,21 +173,22 @@ static __always_inline void flow_take_out(struct flow_value *f, const struct flo
 }
 
 /* Deletes both halves of a flow that ended more than `grace` ago; 1 when `key` is gone. It may have
- * been taken over since that was found: so it is judged again when nobody else can. */
+ * been taken over since that was found: so it is judged again when nobody else can. `how` they tell
+ * flow logs what is left: LOG_ENDS, LOG_MAY_END. */
 static __always_inline int flow_delete(struct flow_value *f, const struct flow_key *key,
-                                       struct flow_key *room, u64 now, u64 grace) {
+                                       struct flow_key *room, u64 now, u64 grace, u32 how) {
     struct flow_value *other;
 
     if (!flow_lock(f))
         return 0;
-    if (flow_overdue(f, key, room, now) <= grace) {
+    if (flow_overdue(f, key, room, now) <= grace || !log_end(f, key, how)) {
         flow_unlock(f);
         return 0;
     }
     other = flow_partner(f, key, room);
     if (other && flow_lock(other)) {
-        if (!flow_key_equal(&other->partner, key))
-            flow_unlock(other); /* it went to another flow */
+        if (!flow_key_equal(&other->partner, key) || !log_end(other, room, how))
+            flow_unlock(other); /* it went to another flow, or is left for later */
         else
             flow_take_out(other, room);
     }
@@ -211,15 +215,19 @@ static __always_inline u32 flow_log_flags(u8 tcp_flags) {
     return tcp_flags & TCP_SYN ? flags | (tcp_flags & TCP_ACK) : flags;
 }
 
+/* In the order that log.h tells. */
 static __always_inline void flow_count(struct pkt *p, struct flow_value *f) {
     u32 flags = flow_log_flags(p->tcp_flags);
 
-    __sync_fetch_and_add(&f->packets, p->segments);
-    __sync_fetch_and_add(&f->bytes, p->ip_len);
-    if (p->v.far || p->v.flags & FLOW_FORWARD || p->key.proto == IPPROTO_TCP)
-        f->last_ns = p->now;
     if (flags & ~f->tcp_flags)
         __sync_fetch_and_or(&f->tcp_flags, flags);
+    if (p->v.far || p->v.flags & FLOW_FORWARD || p->key.proto == IPPROTO_TCP)
+        f->last_ns = p->now;
+    else
+        f->told.seen_ns = p->now;
+    __sync_fetch_and_add(&f->bytes, p->ip_len);
+    __sync_fetch_and_add(&f->packets, p->segments);
+    log_counted(f);
 }
 
 #endif

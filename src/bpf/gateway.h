@@ -170,6 +170,8 @@ STAGE int nat_egress(void) {
     if (!nat || !source || nat->vpc != p->vpc)
         return DROP_BLACKHOLE;
     subnet = nat->subnet;
+    p->log_place = LOG_GATEWAY;
+    p->log_gateway = p->nat;
     p->has_public = !addr_is_zero(&source->public_addr);
     p->src_public = source->public_addr; /* all have one, or none has */
     if (subnet != p->subnet)             /* 1 */

@@ -6,6 +6,7 @@
 #include "bpf/answer.h"
 #include "bpf/flow.h"
 #include "bpf/packet.h"
+#include "bpf/split.h"
 
 #define NAT_IDLE_MS 350000
 
@@ -73,12 +74,24 @@ enum put_how {
     PUT_OVER = 1 << 2,    /* only in the place of one that ended */
 };
 
+/* All but the counters. It ends with told.lock. */
+static __always_inline void flow_overwrite(struct flow_value *f, const struct flow_value *from) {
+    const u32 at = __builtin_offsetof(struct flow_value, packets), behind = at + 16;
+
+    _Static_assert(__builtin_offsetof(struct flow_value, bytes) ==
+                       __builtin_offsetof(struct flow_value, packets) + 8,
+                   "the counters are one behind the other");
+    __builtin_memcpy(f, from, at);
+    __builtin_memcpy((u8 *)f + behind, (const u8 *)from + behind, sizeof *f - behind);
+}
+
 /* Puts p->value, which is p->key's half or the partner's, under its key. -1: there is a live one,
  * or (PUT_OVER) none. */
 STAGE int flow_put(u32 how) {
     struct pkt *p = pkt_get();
     const struct flow_key *key;
     struct flow_value *f, *old;
+    u64 packets, bytes;
     u32 seq;
     int err;
 
@@ -97,6 +110,10 @@ STAGE int flow_put(u32 how) {
     }
     if (!flow_overdue(f, key, &p->other, p->now) || !flow_lock(f))
         return -1;
+    if (!log_lock_wait(f)) {
+        flow_unlock(f);
+        return -1;
+    }
     /* The ended flow's other half ends with it; but that may be what was just written. */
     old = flow_partner(f, key, &p->other);
     if (old && !(how & PUT_PARTNER && flow_key_equal(&p->other, &p->key)) &&
@@ -104,9 +121,13 @@ STAGE int flow_put(u32 how) {
         flow_bury_half(old, p->now);
     if (nat_is_counted(f))
         nat_count_drop(key);
+    /* A packet of the ended flow that counts just now counts in the new one. */
+    packets = __sync_lock_test_and_set(&f->packets, p->value.packets);
+    bytes = __sync_lock_test_and_set(&f->bytes, p->value.bytes);
+    log_tell(f, key, packets, bytes, LOG_ENDS);
     seq = f->seq;
     p->value.seq = seq;
-    __builtin_memcpy(f, &p->value, sizeof *f);
+    flow_overwrite(f, &p->value);
     if (!(how & PUT_LOCKED))
         flow_unlock(f);
     return 0;
@@ -144,6 +165,24 @@ static __always_inline void flow_fill_partner(struct pkt *p) {
     p->value.distant = p->near;
 }
 
+/* The packet is in its own half's counters since that was made. */
+STAGE int commit_counted(void) {
+    struct pkt *p = pkt_get();
+    struct flow_value *f;
+
+    if (!p)
+        return DROP_INTERNAL;
+    p->counted = 1;
+    if (!log_is_on())
+        return 0;
+    f = bpf_map_lookup_elem(&flows, &p->key);
+    if (f) {
+        flow_count_pieces(p, f);
+        log_counted(f);
+    }
+    return 0;
+}
+
 /* Step 2. */
 STAGE int commit_halves(void) {
     struct pkt *p = pkt_get();
@@ -159,11 +198,14 @@ STAGE int commit_halves(void) {
     flow_fill_partner(p);
     err = flow_put(PUT_PARTNER);
     if (!err)
-        return 0;
+        return commit_counted();
     /* One half alone is worth nothing. */
     f = bpf_map_lookup_elem(&flows, &p->key);
-    if (f)
+    if (f) {
         flow_bury(f, &p->key, &p->other, p->now);
+        __sync_fetch_and_sub(&f->packets, p->segments);
+        __sync_fetch_and_sub(&f->bytes, p->ip_len);
+    }
     return err == -1 || err == -17 ? 0 : DROP_FLOW_TABLE;
 }
 

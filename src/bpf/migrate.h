@@ -15,27 +15,33 @@
 
 #include "bpf/packet.h"
 
-#if FLOW_LAYOUT == 1
-
-/* The first layout has none before it. */
-static __always_inline int flow_migrate(struct pkt *p) {
-    (void)p;
-    return 0;
-}
-
-#else
-
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, MAX_FLOWS);
     __type(key, struct flow_key);
-    __type(value, struct flow_value_1);
+    __type(value, struct flow_value_before);
 } flows_before SEC(".maps");
+
+/* What the layouts differ in. The first had no flow logs: all that it counted was before them. */
+static __always_inline void flow_migrate_told(struct flow_value *f,
+                                              const struct flow_value_before *old) {
+#if FLOW_LAYOUT == 2
+    __builtin_memset(&f->told, 0, sizeof f->told);
+    f->told.packets = old->packets;
+    f->told.bytes = old->bytes;
+    f->told.tcp_flags = old->tcp_flags;
+    f->tcp_flags = 0;
+#else
+    f->told = old->told;
+    f->told.lock = f->told.epoch = 0;
+    f->migrated_ns = bpf_ktime_get_coarse_ns();
+#endif
+}
 
 /* One half, by way of `f`; 0: there was none. A half that is here already stays as it is. */
 static __always_inline int flow_migrate_half(const struct flow_key *key, struct flow_value *f) {
-    struct flow_value_1 *old = bpf_map_lookup_elem(&flows_before, key);
+    struct flow_value_before *old = bpf_map_lookup_elem(&flows_before, key);
 
     if (!old || old->state & FLOW_DEAD)
         return 0;
@@ -43,7 +49,6 @@ static __always_inline int flow_migrate_half(const struct flow_key *key, struct 
     f->bytes = old->bytes;
     f->last_ns = old->last_ns;
     f->start_ns = old->start_ns;
-    f->migrated_ns = bpf_ktime_get_coarse_ns();
     f->partner = old->partner;
     f->tcp_flags = old->tcp_flags;
     f->near = old->near;
@@ -52,6 +57,7 @@ static __always_inline int flow_migrate_half(const struct flow_key *key, struct 
     f->timeouts = old->timeouts;
     f->state = old->state;
     f->seq = bpf_get_prandom_u32() << 1;
+    flow_migrate_told(f, old);
     if (!bpf_map_update_elem(&flows, key, f, BPF_NOEXIST))
         flow_total_add(1);
     return 1;
@@ -95,5 +101,4 @@ SEC("tc") int flow_migrate_all(struct __sk_buff *skb) {
     return 0;
 }
 
-#endif
 #endif

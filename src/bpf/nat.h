@@ -92,16 +92,9 @@ STAGE int nat_port(struct __sk_buff *skb, u32 destination) {
     return 0;
 }
 
-/* AWS: "NAT gateways support ... fragmented packets for UDP", and not for TCP and ICMP. */
-static __always_inline int nat_refuses_fragment(const struct pkt *p) {
-    return p->fragment && p->key.proto != IPPROTO_UDP;
-}
-
 static __always_inline int nat_apply(struct __sk_buff *skb, struct pkt *p) {
     int reason = 0;
 
-    if (p->v.flags & FLOW_NAT && nat_refuses_fragment(p))
-        return DROP_FRAGMENT;
     if (p->v.flags & FLOW_SNAT)
         reason = nat_address(skb, 0);
     if (!reason && p->v.flags & FLOW_DNAT)

@@ -159,6 +159,9 @@ struct pkt {
     struct flow_timeouts timeouts;
     struct flow_slot near, distant;
     u32 near_judged, far_judged; /* enum judgement */
+    u32 counted;                 /* by the slow path, in a flow entry */
+    u32 log_place;               /* enum log_place: how far it got (log_packets.h) */
+    u32 log_gateway;             /* the NAT gateway that it reached; 0: none */
     u32 reply_untracked;         /* as part of a flow from the other side, nobody would track it */
 
     /* Room for what does not fit a stack. */
@@ -279,6 +282,11 @@ static __always_inline int pkt_refuse(const struct pkt *p, u32 reason) {
             failed_ = bpf_skb_load_bytes(skb, off, to, sizeof *(to)) != 0;                         \
         failed_;                                                                                   \
     })
+
+/* AWS: "NAT gateways support ... fragmented packets for UDP", and not for TCP and ICMP. */
+static __always_inline int nat_refuses_fragment(const struct pkt *p) {
+    return p->fragment && p->key.proto != IPPROTO_UDP;
+}
 
 static __always_inline int mac_equal(const u8 *a, const u8 *b) {
     return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |

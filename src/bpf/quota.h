@@ -92,7 +92,7 @@ STAGE int ring_slot_free(u32 eni, u32 index, u32 evict) {
     overdue = flow_overdue(f, &p->victim, &p->other, p->now);
     if (!overdue && evict)
         flow_bury(f, &p->victim, &p->other, p->now);
-    if (overdue <= grace || !flow_delete(f, &p->victim, &p->other, p->now, grace))
+    if (overdue <= grace || !flow_delete(f, &p->victim, &p->other, p->now, grace, LOG_ENDS))
         return 0;
     stats = stats_of(eni);
     if (stats)

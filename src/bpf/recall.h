@@ -6,6 +6,7 @@
 
 #include "bpf/flow.h"
 #include "bpf/packet.h"
+#include "bpf/split.h"
 
 static __always_inline int generations_match(const struct flow_verdict *v) {
     struct vpc_key key = {.vpc = v->vpc};
@@ -74,6 +75,13 @@ static __always_inline enum flow_use flow_use(struct pkt *p) {
     barrier();
     if (READ_ONCE(f->seq) != seq) /* state and deadline were another flow's */
         return FLOW_DECIDE;
+    if (p->wire_len > mtu_of(p) || p->fragment) {
+        if (too_big(p) ||
+            (p->v.flags & FLOW_NAT && nat_refuses_fragment(p))) /* the slow path says so */
+            return FLOW_DECIDE;
+        if (!flow_advances(p, state, p->v.flags))
+            flow_count_pieces(p, f);
+    }
     if (flow_advances(p, state, p->v.flags))
         return FLOW_ADVANCES;
     if (p->tcp_flags & (TCP_FIN | TCP_RST))

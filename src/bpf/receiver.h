@@ -38,6 +38,7 @@ STAGE int receiver_check(void) {
     p->far_judged = JUDGED_ABSENT;
     if (!p->v.far)
         return 0;
+    p->log_place = LOG_FAR;
     key.eni = p->v.far;
     e = bpf_map_lookup_elem(&enis, &key);
     if (!e)

@@ -12,6 +12,7 @@
 #include "bpf/error.h"
 #include "bpf/flow.h"
 #include "bpf/internet.h"
+#include "bpf/log_packets.h"
 #include "bpf/outside.h"
 #include "bpf/packet.h"
 #include "bpf/recall.h"
@@ -44,6 +45,8 @@ static __always_inline int slow_finish(struct pkt *p) {
         reason = deliver_find();
     if (!reason && too_big(p)) /* before anything is kept of it */
         reason = DROP_TOO_BIG;
+    if (!reason && p->v.flags & FLOW_NAT && nat_refuses_fragment(p))
+        reason = DROP_FRAGMENT;
     if (!reason)
         reason = commit();
     return reason;
@@ -79,6 +82,7 @@ STAGE int slow_leave(void) {
     p->v.far_vpc = 0;
     p->v.new_sport = p->v.new_dport = 0;
     p->nat = 0;
+    log_begin(p);
     __builtin_memset(&p->partner, 0, sizeof p->partner);
     reason = route_peer();
     if (!reason)
@@ -132,6 +136,7 @@ STAGE int slow_uplink_as(void) {
     p->same_subnet = p->own_source = 0;
     p->crosses = 1;
     p->near_judged = JUDGED_ABSENT;
+    log_begin(p);
     reason = flow_recall();
     if (!reason)
         reason = internet_ingress(); /* 7 8 */
@@ -146,8 +151,8 @@ STAGE int slow_uplink_as(void) {
     return reason;
 }
 
-static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, enum flow_use use,
-                                     int (*as)(void)) {
+static __always_inline int slow_decide(struct __sk_buff *skb, struct pkt *p, enum flow_use use,
+                                       int (*as)(void)) {
     int reason;
 
     if (use == FLOW_ADVANCES) {
@@ -162,6 +167,18 @@ static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, enum 
         error_leave(p);
         reason = as();
     }
+    return reason;
+}
+
+static __always_inline int slow_path(struct __sk_buff *skb, struct pkt *p, enum flow_use use,
+                                     int (*as)(void)) {
+    int reason;
+
+    p->counted = 0;
+    log_begin(p);
+    reason = slow_decide(skb, p, use, as);
+    if (!reason && !p->counted && log_is_on())
+        log_passed();
     return reason;
 }
 

@@ -32,6 +32,27 @@
 _Static_assert(SPLIT_PIECES *SPLIT_SLICE >= VPC_MTU - 20, "pieces");
 _Static_assert(SPLIT_PIECES *SPLIT_SLICE <= ROOM_BYTES, "room");
 
+/* So many more are delivered than entered, with so many bytes. */
+static __always_inline void split_more(const struct pkt *p, u64 *ret_packets, u64 *ret_bytes) {
+    u32 pieces = 1;
+
+    if (p->may_split && p->wire_len > mtu_of(p))
+        pieces = (p->ip_len - 20 + SPLIT_SLICE - 1) / SPLIT_SLICE;
+    *ret_packets = pieces - 1;
+    *ret_bytes = (pieces - 1) * 20;
+}
+
+/* For flow logs: the receiver sees the pieces. */
+static __always_inline void flow_count_pieces(const struct pkt *p, struct flow_value *f) {
+    u64 packets, bytes;
+
+    split_more(p, &packets, &bytes);
+    if (!packets)
+        return;
+    __sync_fetch_and_add(&f->told.piece_bytes, bytes);
+    __sync_fetch_and_add(&f->told.pieces, packets);
+}
+
 /* Step 2: `len` bytes. */
 STAGE int split_load(struct __sk_buff *skb, u32 len) {
     struct room *r = room_get();

@@ -57,7 +57,8 @@ static long sweep_flow(void *map, const void *key, void *value, void *context) {
         flow_bury(f, &victim, &room, sweep->now);
     else if (!overdue)
         sweep->live++;
-    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room, sweep->now, FLOW_GRACE_NS))
+    if (overdue > FLOW_GRACE_NS && flow_delete(f, &victim, &room, sweep->now, FLOW_GRACE_NS,
+                                               overdue > LOG_PATIENCE_NS ? LOG_ENDS : LOG_MAY_END))
         sweep->deleted++;
     else {
         sweep->kept++;

@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi/event.h"
+#include "abi/flow_log.h"
 #include "abi/maps.h"
 
 struct {
@@ -266,5 +267,43 @@ struct {
     __type(key, struct eni_key);
     __type(value, struct eni_stats_value);
 } eni_stats SEC(".maps");
+
+/* Flow logs (src/bpf/log.h). A section of its own is a map of its own, which costs no lookup. */
+struct log_state log_state SEC(".data.log");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, LOG_KEYS_BYTES);
+} log_keys SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, LOG_RECORDS_BYTES);
+} log_records SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, LOG_MAX_ENIS);
+    __type(key, __u32);
+    __type(value, struct log_eni_value);
+} log_enis SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, LOG_MAX_PACKETS);
+    __type(key, struct log_packets_key);
+    __type(value, struct log_packets_value);
+} log_packets SEC(".maps");
+
+/* The agent writes it through a mapping. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, LOG_BATCH);
+    __type(key, __u32);
+    __type(value, struct log_batch_value);
+} log_batch SEC(".maps");
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "bpf/eni.bpf.c"
 #include "bpf/guard.bpf.c"
+#include "bpf/log.bpf.c"
 #include "bpf/stub.bpf.c"
 #include "bpf/sweep.bpf.c"
 #include "bpf/uplink.bpf.c"

@@ -59,6 +59,12 @@ enum dataplane_map {
     DATAPLANE_DROPS,
     DATAPLANE_DROP_EVENTS, /* a ring: src/dataplane/watch.h */
     DATAPLANE_PROGS,
+    DATAPLANE_LOG_STATE, /* these: src/dataplane/flow_log.h */
+    DATAPLANE_LOG_KEYS,
+    DATAPLANE_LOG_RECORDS,
+    DATAPLANE_LOG_ENIS,
+    DATAPLANE_LOG_PACKETS,
+    DATAPLANE_LOG_BATCH,
     DATAPLANE_MAPS,
 };
 

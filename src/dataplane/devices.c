@@ -20,10 +20,10 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wcast-align"
-#if FLOW_LAYOUT == 1
-#include "vpcd_layout1.skel.h"
-#else
+#if FLOW_LAYOUT == 2
 #include "vpcd_layout2.skel.h"
+#else
+#include "vpcd_layout3.skel.h"
 #endif
 #pragma GCC diagnostic pop
 

@@ -28,10 +28,10 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wcast-align"
-#if FLOW_LAYOUT == 1
-#include "vpcd_layout1.skel.h"
-#else
+#if FLOW_LAYOUT == 2
 #include "vpcd_layout2.skel.h"
+#else
+#include "vpcd_layout3.skel.h"
 #endif
 #pragma GCC diagnostic pop
 
@@ -89,6 +89,15 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
     [DATAPLANE_DROPS] = {"drops", 1, sizeof(uint32_t), sizeof(uint64_t)},
     [DATAPLANE_DROP_EVENTS] = {"drop_events", EVENT_LAYOUT, 0, 0},
     [DATAPLANE_PROGS] = {"progs", 1, sizeof(uint32_t), sizeof(uint32_t)},
+    [DATAPLANE_LOG_STATE] = {"log_state", LOG_LAYOUT, sizeof(uint32_t), sizeof(struct log_state),
+                             ".data.log"},
+    [DATAPLANE_LOG_KEYS] = {"log_keys", LOG_LAYOUT, 0, 0},
+    [DATAPLANE_LOG_RECORDS] = {"log_records", LOG_LAYOUT, 0, 0},
+    [DATAPLANE_LOG_ENIS] = {"log_enis", LOG_LAYOUT, sizeof(uint32_t), sizeof(struct log_eni_value)},
+    [DATAPLANE_LOG_PACKETS] = {"log_packets", LOG_LAYOUT, sizeof(struct log_packets_key),
+                               sizeof(struct log_packets_value)},
+    [DATAPLANE_LOG_BATCH] = {"log_batch", LOG_LAYOUT, sizeof(uint32_t),
+                             sizeof(struct log_batch_value)},
 };
 
 /* libbpf's own words, kept for the error text while we load. */
@@ -145,11 +154,14 @@ static int keep_size(struct bpf_map *map, const char *path) {
 static int set_pins(const char *pin_dir, struct vpcd_bpf *skel,
                     struct bpf_map *ret_maps[DATAPLANE_MAPS]) {
     char path[PIN_PATH];
+    int r;
 
     for (int i = 0; i < DATAPLANE_MAPS; i++) {
         const struct dataplane_map_row *row = &dataplane_maps[i];
-        struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, row->name);
-        int r = pin_path(pin_dir, row->name, row->layout, path);
+        struct bpf_map *map =
+            bpf_object__find_map_by_name(skel->obj, row->section ? row->section : row->name);
+
+        r = pin_path(pin_dir, row->name, row->layout, path);
         if (r < 0)
             return r;
         if (!map || bpf_map__key_size(map) != row->key_size ||
@@ -162,9 +174,8 @@ static int set_pins(const char *pin_dir, struct vpcd_bpf *skel,
             return r;
         ret_maps[i] = map;
     }
-#if FLOW_LAYOUT > 1
     /* The older table is taken over where there is one; else an empty map stands in for it. */
-    int r = pin_path(pin_dir, "flows", FLOW_LAYOUT - 1, path);
+    r = pin_path(pin_dir, "flows", FLOW_LAYOUT - 1, path);
     if (r < 0)
         return r;
     if (access(path, F_OK) == 0) {
@@ -172,9 +183,6 @@ static int set_pins(const char *pin_dir, struct vpcd_bpf *skel,
         return r < 0 ? r : bpf_map__set_pin_path(skel->maps.flows_before, path);
     }
     return bpf_map__set_max_entries(skel->maps.flows_before, 1);
-#else
-    return 0;
-#endif
 }
 
 /* Tells the programs how many flows there may be. */
@@ -274,8 +282,7 @@ int dataplane_map_fd(struct dataplane *dp, enum dataplane_map map) {
     return dp->fds[map];
 }
 
-/* Runs a program that walks a table, outside of any device. Its packet's first bytes are `ret`. */
-static int run_walk(int prog, uint32_t ret[2]) {
+int run_walk(int prog, uint32_t ret[2]) {
     uint8_t packet[64] = {0}, out[sizeof packet];
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = sizeof packet,
                 .data_out = out, .data_size_out = sizeof out, .repeat = 1);
@@ -289,6 +296,8 @@ static int run_walk(int prog, uint32_t ret[2]) {
 
 int dataplane_activate(struct dataplane *dp) {
     static const enum prog_index hooks[] = {PROG_GUARD, PROG_ENI, PROG_UPLINK};
+    uint32_t nothing[2];
+    int r;
 
     for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
         uint32_t key = hooks[i];
@@ -296,13 +305,8 @@ int dataplane_activate(struct dataplane *dp) {
         if (bpf_map_update_elem(dp->fds[DATAPLANE_PROGS], &key, &fd, BPF_ANY) < 0)
             return -errno;
     }
-#if FLOW_LAYOUT > 1
-    uint32_t nothing[2];
-    int r = run_walk(bpf_program__fd(dp->skel->progs.flow_migrate_all), nothing);
-    if (r < 0)
-        return r;
-#endif
-    return pin_dir_clean(dp->pin_dir);
+    r = run_walk(bpf_program__fd(dp->skel->progs.flow_migrate_all), nothing);
+    return r < 0 ? r : pin_dir_clean(dp->pin_dir);
 }
 
 int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_live) {
@@ -314,6 +318,25 @@ int dataplane_sweep(struct dataplane *dp, uint32_t *ret_deleted, uint32_t *ret_l
     *ret_deleted = result[0];
     *ret_live = result[1];
     return 0;
+}
+
+struct log_state *dataplane_log_state(struct dataplane *dp) {
+    return &dp->skel->data_log->log_state;
+}
+
+int dataplane_log_tell(struct dataplane *dp, uint32_t *ret_done) {
+    uint32_t result[2];
+    int r = run_walk(bpf_program__fd(dp->skel->progs.flow_log_tell), result);
+
+    if (r == 0)
+        *ret_done = result[0];
+    return r;
+}
+
+int dataplane_log_lost(struct dataplane *dp) {
+    uint32_t nothing[2];
+
+    return run_walk(bpf_program__fd(dp->skel->progs.flow_log_lost), nothing);
 }
 
 /* The same object again, on the same maps, as a dry run; its own are those that are not pinned. */

@@ -57,7 +57,7 @@ void dataplane_view_close(struct dataplane_view *v) {
     free(v);
 }
 
-int dataplane_view_flows(struct dataplane_view *v, dataplane_flow_fn *each, void *arg) {
+int flows_each(int flows, dataplane_flow_fn *each, void *arg) {
     _free_ struct flow_key *keys = NULL;
     _free_ struct flow_value *values = NULL;
     uint32_t room = 0, at = 0, next = 0, n;
@@ -75,7 +75,7 @@ int dataplane_view_flows(struct dataplane_view *v, dataplane_flow_fn *each, void
                 return -ENOMEM;
         }
         n = room;
-        r = bpf_map_lookup_batch(v->flows, begun ? &at : NULL, &next, keys, values, &n, NULL) < 0
+        r = bpf_map_lookup_batch(flows, begun ? &at : NULL, &next, keys, values, &n, NULL) < 0
                 ? -errno
                 : 0;
         if (r == -ENOSPC)
@@ -93,6 +93,10 @@ int dataplane_view_flows(struct dataplane_view *v, dataplane_flow_fn *each, void
         begun = true;
         at = next;
     }
+}
+
+int dataplane_view_flows(struct dataplane_view *v, dataplane_flow_fn *each, void *arg) {
+    return flows_each(v->flows, each, arg);
 }
 
 int dataplane_view_flow(struct dataplane_view *v, const struct flow_key *key,

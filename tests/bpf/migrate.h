@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flows that test_migrate.c (layout 1) opens and migrate_next.c (layout 2) goes on with:
+ * The flows that test_migrate.c (layout 2) opens and migrate_next.c (layout 3) goes on with:
  * a (10.0.1.4, device eni1) to b (10.0.1.5, device eni2), let in by a rule that is gone since.
  */
 #ifndef VPCD_TESTS_BPF_MIGRATE_H

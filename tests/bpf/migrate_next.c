@@ -53,7 +53,7 @@ static void go_on(void) {
     check(a.ifindex && b.ifindex);
 
     /* Before the switch: our programs bring over what they meet, both halves. */
-    check(pinned("flows_v1") && pinned("flows_v2"));
+    check(pinned("flows_v2") && pinned("flows_v3"));
     check(flow(&a, MIGRATE_FIRST, &f) == -ENOENT);
     check(passes(&a, MIGRATE_FIRST));
     check(flow(&a, MIGRATE_FIRST, &f) == 0);
@@ -66,7 +66,7 @@ static void go_on(void) {
 
     /* The switch brings over the rest and forgets the older table. */
     check(dataplane_activate(w.dp) == 0);
-    check(!pinned("flows_v1") && pinned("flows_v2"));
+    check(!pinned("flows_v2") && pinned("flows_v3"));
     check(flow(&a, MIGRATE_SECOND, &f) == 0 && f.migrated_ns && f.packets == 2);
     check(passes(&b, MIGRATE_SECOND) && passes(&a, MIGRATE_SECOND));
     check(!passes(&a, MIGRATE_NONE));

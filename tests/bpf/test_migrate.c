@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flows live through a change of their layout. This program opens flows with layout 1; then
- * migrate_next, which is built with layout 2, opens the same pins and goes on with them.
+ * Flows live through a change of their layout. This program opens flows with layout 2; then
+ * migrate_next, which is built with layout 3, opens the same pins and goes on with them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static void test_migrate(void **state) {
     world_run("%s %s", next, w.pin_dir);
 }
 
-/* Layout 2 with nothing before it. */
+/* Layout 3 with nothing before it. */
 static void test_fresh(void **state) {
     world_run("%s %s-fresh fresh", getenv("MIGRATE_NEXT"), w.pin_dir);
 }
