@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "services/dns.h"
 #include "services/frame.h"
 
 #define EXIT_CONFIG 78 /* starting again would not help: vpcd/supervisor.h */
@@ -31,7 +32,7 @@ static const struct {
     const char *name;
     const char *(*start)(struct services *s, const struct services_options *o);
 } parts[] = {
-    {NULL, NULL},
+    {"DNS", dns_start},
 };
 
 static int parse(int argc, char **argv, struct services_options *ret) {

@@ -42,6 +42,7 @@ struct tcp_socket {
 struct services {
     struct event_base *base;
     struct world *world;
+    struct upstream *upstream;
     struct index *alone; /* tests: the objects, without a stream */
     struct number *numbers;
     bool ready;

@@ -11,12 +11,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "services/private.h"
+#include "services/upstream_client.h"
 
 static const char *const count_names[SERVICE_COUNTS] = {
     [COUNT_DNS_QUERIES] = "dns-queries",
     [COUNT_DNS_BAD] = "dns-bad",
     [COUNT_DNS_RELAYED] = "dns-relayed",
     [COUNT_DNS_FAILED] = "dns-failed",
+    [COUNT_DNS_LIMITED] = "dns-limited",
     [COUNT_METADATA_REQUESTS] = "metadata-requests",
     [COUNT_METADATA_BAD] = "metadata-bad",
     [COUNT_METADATA_UNAUTHORIZED] = "metadata-unauthorized",
@@ -143,6 +145,10 @@ const uint8_t *services_secret(const struct services *s) {
     return s->secret;
 }
 
+struct upstream *services_upstream(struct services *s) {
+    return s->upstream;
+}
+
 bool asker_of(const struct index *ix, const struct network_interface *eni, uint32_t number,
               struct asker *ret) {
     *ret = (struct asker){.number = number, .eni = eni};
@@ -260,12 +266,14 @@ int services_new(struct event_base *base, const char *feed, const char *state,
     struct services *s = calloc(1, sizeof(*s));
     const struct world_handlers handlers = {
         .changed = on_changed, .settled = on_settled, .other = on_other, .arg = s};
-    int r = 0;
+    int r;
 
     if (!s)
         return -ENOMEM;
     s->base = base;
     memcpy(s->secret, gift->secret, sizeof(s->secret));
+    s->upstream = upstream_new(base, state);
+    r = s->upstream ? 0 : -ENOMEM;
     for (size_t i = 0; i < ARRAY_SIZE(sockets) && r == 0; i++) {
         int fd = gift->fds[sockets[i].which];
 
@@ -292,6 +300,7 @@ void services_free(struct services *s) {
         event_free(s->tell);
     udp_close(s);
     tcp_close(s);
+    upstream_free(s->upstream);
     world_free(s->world);
     forget_numbers(s);
     free(s);

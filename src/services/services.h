@@ -74,6 +74,8 @@ void services_on_settled(struct services *s, void (*fn)(void *arg), void *arg);
 /* 32 bytes that nobody else knows and that stay the same when vpc-services starts again. */
 #define SERVICES_SECRET 32
 const uint8_t *services_secret(const struct services *s);
+/* The way to the host's network (upstream_client.h). */
+struct upstream *services_upstream(struct services *s);
 
 /* ---- datagrams ---- */
 
@@ -141,7 +143,8 @@ enum service_count {
     COUNT_DNS_QUERIES,
     COUNT_DNS_BAD, /* no query at all */
     COUNT_DNS_RELAYED,
-    COUNT_DNS_FAILED, /* upstream did not answer */
+    COUNT_DNS_FAILED,  /* upstream did not answer */
+    COUNT_DNS_LIMITED, /* more than DNS_RATE a second of an interface */
     COUNT_METADATA_REQUESTS,
     COUNT_METADATA_BAD,
     COUNT_METADATA_UNAUTHORIZED,
