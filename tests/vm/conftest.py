@@ -121,25 +121,26 @@ def vpcctl(cloud, *args, **more):
 
 
 class Net:
-    """A VPC of both families with a subnet; `open` lets everything in, `closed` nothing."""
+    """A VPC of both families with two subnets; `open` lets everything in, `closed` nothing."""
 
     def __init__(self, cloud, cidr):
         self.cloud = cloud
         self.vpc = cloud.vpc(cidr, ipv6=True)
-        self.subnet = cloud.subnet(self.vpc, cidr.replace("0.0/16", "1.0/24"), 0)
+        self.subnets = [cloud.subnet(self.vpc, cidr.replace("0.0/16", f"{n + 1}.0/24"), n) for n in range(2)]
+        self.subnet = self.subnets[0]
         self.open = cloud.group(self.vpc, "open", [netns.everything(cidr="0.0.0.0/0"), netns.everything(cidr6="::/0")])
         self.closed = cloud.group(self.vpc, "closed")
-        self.router = cidr.replace("0.0/16", "1.1")
 
-    def machine(self, groups=None, kind="t3.micro", interfaces=1, image="ami-tap", **more):
-        nics = [{"DeviceIndex": n, "SubnetId": self.subnet, "Groups": groups or [self.open], "Ipv6AddressCount": 1}
+    def machine(self, groups=None, kind="t3.micro", interfaces=1, **more):
+        """Its interfaces are in one subnet after the other."""
+        nics = [{"DeviceIndex": n, "SubnetId": self.subnets[n], "Groups": groups or [self.open], "Ipv6AddressCount": 1}
                 for n in range(interfaces)]
-        made = self.cloud.client().run_instances(ImageId=image, InstanceType=kind, MinCount=1, MaxCount=1,
+        made = self.cloud.client().run_instances(ImageId="ami-tap", InstanceType=kind, MinCount=1, MaxCount=1,
                                                  NetworkInterfaces=nics, **more)["Instances"][0]
         return Machine(self.cloud, self.cloud.running([made["InstanceId"]])[0])
 
-    def peer(self, groups=None):
-        return self.cloud.instance(self.subnet, groups or [self.open], ipv6=True)
+    def peer(self, groups=None, subnet=0):
+        return self.cloud.instance(self.subnets[subnet], groups or [self.open], ipv6=True)
 
 
 def started(*options):
