@@ -20,6 +20,7 @@
 
 #include "api/actions.h"
 #include "api/auth.h"
+#include "api/logs/wire.h"
 #include "api/sweep.h"
 #include "api/throttle.h"
 #include "base/cleanup.h"
@@ -105,6 +106,8 @@ struct api {
     bool region_served[64];
     struct throttle *throttle;
     struct sweep *sweep;
+    struct logs_wire *logs; /* NULL: there are no log groups */
+    char logs_error[LOGS_ERROR];
 };
 
 struct common {
@@ -472,8 +475,8 @@ static const struct protocol *find_protocol(const char *version) {
     return NULL;
 }
 
-void api_handle(void *ctx, struct http_request *req) {
-    struct api *api = ctx;
+/* The Query protocol of EC2, STS and IAM. */
+static void handle_query(struct api *api, struct http_request *req) {
     struct request *r = calloc(1, sizeof(*r));
     struct param_error pe;
     struct auth_error ae;
@@ -496,6 +499,11 @@ void api_handle(void *ctx, struct http_request *req) {
     r->protocol = p ? find_protocol(p->value) : NULL;
     if (auth_check(state_index(api->config.state), req, time_ms() / 1000, &r->who, &ae) < 0) {
         send_error(r, ae.status, ae.code, ae.message);
+        return;
+    }
+    if (strcmp(r->who.service, LOGS_SERVICE) == 0) {
+        send_error(r, 401, "AuthFailure",
+                   "The credential's scope names another service than the call is for.");
         return;
     }
     if (!throttle_take(api->throttle, r->who.account, mono_ns())) {
@@ -530,6 +538,79 @@ void api_handle(void *ctx, struct http_request *req) {
         return;
     }
     state_call(api->config.state, run, done, r);
+}
+
+/* AWS's JSON protocol, of CloudWatch Logs. */
+static void handle_json(struct api *api, struct http_request *req) {
+    struct logs_caller caller;
+    struct identity who;
+    struct auth_error ae;
+    uint16_t region;
+    char id[37];
+
+    make_request_id(id);
+    if (auth_check(state_index(api->config.state), req, time_ms() / 1000, &who, &ae) < 0) {
+        logs_wire_refuse(req, id, ae.code, ae.message);
+        return;
+    }
+    region = region_by_name(who.region);
+    if (strcmp(who.service, LOGS_SERVICE) != 0 || !region || !api->region_served[region])
+        logs_wire_refuse(req, id, "SignatureDoesNotMatch",
+                         "The credential's scope must name the service 'logs' and a region that is "
+                         "served here.");
+    else if (!throttle_take(api->throttle, who.account, mono_ns()))
+        logs_wire_refuse(req, id, "ThrottlingException", "Rate exceeded");
+    else if (!api->logs)
+        logs_wire_refuse(req, id, "ServiceUnavailableException",
+                         *api->logs_error ? api->logs_error : "There are no log groups here.");
+    else {
+        caller = (struct logs_caller){.account = who.account, .region = region_name(region)};
+        logs_wire_call(api->logs, req, &caller, id);
+    }
+}
+
+static bool claims_all(const struct http_request *req) {
+    return true;
+}
+
+/* What a request is, by its head alone: the first one that claims it. */
+static const struct {
+    bool (*claims)(const struct http_request *req);
+    void (*handle)(struct api *api, struct http_request *req);
+} wires[] = {
+    {logs_wire_claims, handle_json},
+    {claims_all, handle_query},
+};
+
+void api_handle(void *ctx, struct http_request *req) {
+    size_t i = 0;
+
+    while (!wires[i].claims(req))
+        i++;
+    wires[i].handle(ctx, req);
+}
+
+static void logs_busy(struct api *api, uint64_t account, uint64_t ns) {
+    throttle_charge(api->throttle, account, ns);
+}
+
+/* Without log groups everything else goes on: their error says why. */
+static void start_logs(struct api *api) {
+    const struct logs_wire_config config = {
+        .base = api->config.base,
+        .directory = api->config.logs_dir,
+        .limits.account_bytes = api->config.account_log_bytes,
+        .api = api,
+        .busy = logs_busy,
+        .delivery = api_delivery_report,
+    };
+    char error[LOGS_ERROR];
+
+    if (api->config.logs_dir && logs_wire_new(&config, &api->logs, error) < 0) {
+        snprintf(api->logs_error, sizeof(api->logs_error),
+                 "The log groups cannot be opened: %.200s", error);
+        log_error("the log groups in %s cannot be opened: %s", api->config.logs_dir, error);
+    }
 }
 
 struct sweep *api_sweeper(const struct api *api) {
@@ -576,6 +657,7 @@ int api_new(const struct api_config *config, struct api **ret_api, char *error) 
         api_free(api);
         return -ENOMEM;
     }
+    start_logs(api);
     *ret_api = api;
     return 0;
 }
@@ -583,6 +665,7 @@ int api_new(const struct api_config *config, struct api **ret_api, char *error) 
 void api_free(struct api *api) {
     if (!api)
         return;
+    logs_wire_free(api->logs);
     throttle_free(api->throttle);
     sweep_free(api->sweep);
     free(api);

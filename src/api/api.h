@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The EC2 Query API (version 2016-11-15), and the few STS and IAM calls that clients make on the
- * way.
+ * The EC2 Query API (version 2016-11-15), the few STS and IAM calls that clients make on the way,
+ * and the part of CloudWatch Logs that flow logs are read with (logs/wire.h).
  *
  * api_handle takes one HTTP request: authenticates it (SigV4), decodes its parameters by the
  * action's table, runs the action as a call on the state, and answers when everything the call did
@@ -27,6 +27,10 @@ struct api_config {
     /* What an account may have in all regions together; 0: the default. */
     unsigned account_instances; /* ACCOUNT_INSTANCES */
     unsigned account_addresses; /* public IPv4: half of the pool, or all of one below 64 */
+    uint64_t account_log_bytes; /* of its log groups' events: 1 GiB */
+    /* CloudWatch Logs; NULL: not offered. */
+    struct event_base *base;
+    const char *logs_dir;
 };
 
 /* 0 or -EINVAL with a line in `error` (256 bytes). */
@@ -41,6 +45,12 @@ void api_render_error(void *ctx, int status, const char *code, const char *messa
 /* What the host's agent says of an instance (api/reports.c). */
 void api_instance_report(struct api *api, const char *instance_id, const char *state,
                          const char *reason);
+
+/* What vpc-logs says of the delivery of a flow log: it goes well (NULL), or what fails
+ * (api/reports.c). */
+struct logs_owner;
+void api_delivery_report(struct api *api, const struct logs_owner *owner, const char *flow_log_id,
+                         const char *message);
 
 /*
  * Old client tokens and instances that were terminated an hour ago go away, a step at a time; to be

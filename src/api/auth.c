@@ -39,7 +39,7 @@ int auth_check(const struct index *ix, const struct http_request *req, int64_t n
     }
     if (r == SIGV4_OK &&
         (!key || (strcmp(sig.service, "ec2") != 0 && strcmp(sig.service, "sts") != 0 &&
-                  strcmp(sig.service, "iam") != 0)))
+                  strcmp(sig.service, "iam") != 0 && strcmp(sig.service, LOGS_SERVICE) != 0)))
         r = SIGV4_MISMATCH;
     if (r != SIGV4_OK) {
         e = sigv4_error(&sig, r);

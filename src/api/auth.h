@@ -6,11 +6,13 @@
 #include "http/http.h"
 #include "model/index.h"
 
+#define LOGS_SERVICE "logs" /* CloudWatch Logs, in a signature's scope */
+
 struct identity {
     uint64_t account;
     char access_key[129];
     char region[65];  /* of the signature's scope, as given */
-    char service[33]; /* "ec2", "sts", "iam" */
+    char service[33]; /* "ec2", "sts", "iam", "logs" */
 };
 
 struct auth_error {

@@ -8,6 +8,8 @@
 #include "api/ec2/instance_ops.h"
 #include "api/sweep.h"
 #include "base/io.h"
+#include "logs/logs.h"
+#include "model/flow_log.h"
 
 /* A call without a caller; what it would answer is thrown away. */
 struct own_call {
@@ -97,4 +99,49 @@ void api_instance_report(struct api *api, const char *instance_id, const char *s
         return;
     }
     state_call(api_config(api)->state, report_run, report_done, r);
+}
+
+/* Deliveries */
+
+struct delivery {
+    char *flow_log, *message;
+    struct scope scope;
+};
+
+static int delivery_run(struct txn *t, void *arg) {
+    const struct delivery *d = arg;
+    const struct flow_log *f = txn_get(t, KIND_FLOW_LOG, d->scope, d->flow_log);
+    struct flow_log *edit;
+
+    if (!f || strcmp(f->delivery_error ? f->delivery_error : "", d->message ? d->message : "") == 0)
+        return 0; /* it was deleted, or says so already */
+    edit = txn_edit(t, f);
+    if (!edit)
+        return 0;
+    obj_set(&edit->o, &edit->delivery_error, d->message);
+    txn_put(t, edit);
+    return 0;
+}
+
+static void delivery_done(void *arg, int status) {
+    struct delivery *d = arg;
+
+    free(d->flow_log);
+    free(d->message);
+    free(d);
+}
+
+void api_delivery_report(struct api *api, const struct logs_owner *owner, const char *flow_log_id,
+                         const char *message) {
+    struct delivery *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return;
+    d->scope = (struct scope){.account = owner->account, .region = region_by_name(owner->region)};
+    d->flow_log = strdup(flow_log_id);
+    d->message = message ? strdup(message) : NULL;
+    if (!d->scope.region || !d->flow_log || (message && !d->message))
+        delivery_done(d, 0);
+    else
+        state_call(api_config(api)->state, delivery_run, delivery_done, d);
 }

@@ -121,7 +121,7 @@ static bool get_active(const struct look *look, const void *obj, struct buf *out
 }
 
 static bool get_delivered(const struct look *look, const void *obj, struct buf *out) {
-    buf_adds(out, "SUCCESS");
+    buf_adds(out, ((const struct flow_log *)obj)->delivery_error ? "FAILED" : "SUCCESS");
     return true;
 }
 
@@ -163,5 +163,6 @@ static const struct field flow_log_fields[] = {
      .get = get_delivered},
     FIELD(13, FT_TIME, F, created, "creationTime"),
     FIELD(14, FT_LIST, F, tags, "tagSet", .filter = "", .sub = &tag_desc),
+    FIELD(15, FT_STR, F, delivery_error, "deliverLogsErrorMessage"),
 };
 const struct desc flow_log_desc = DESC_STORED("flow log", F, flow_log_fields);

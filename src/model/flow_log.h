@@ -31,6 +31,7 @@ struct flow_log {
     char *file_format; /* S3 only: "plain-text"; NULL: no options were given */
     bool hive, per_hour;
     int64_t created;
+    char *delivery_error; /* what keeps its records from their destination, as AWS words it; NULL */
     struct list tags;
     struct blob unknown;
 };

@@ -37,6 +37,12 @@ enum option_id {
     OPT_RATE,
     OPT_ACCOUNT_INSTANCES,
     OPT_ACCOUNT_ADDRESSES,
+    OPT_ACCOUNT_LOG_BYTES,
+    OPT_S3_ENDPOINT,
+    OPT_S3_REGION,
+    OPT_S3_CREDENTIALS,
+    OPT_S3_CA,
+    OPT_SPOOL_BYTES,
     OPT_CONFIG,
     OPT_WORKER,
     OPT_SHARED,
@@ -77,6 +83,16 @@ static const struct {
      "instances that an account may have, in all regions (1000)"},
     {OPT_ACCOUNT_ADDRESSES, "account-addresses", "N",
      "public IPv4 addresses that an account may have, in all regions (half of the pool)"},
+    {OPT_ACCOUNT_LOG_BYTES, "account-log-bytes", "N",
+     "bytes of log groups' events that an account may have, in all regions (1 GiB)"},
+    {OPT_S3_ENDPOINT, "flow-log-s3-endpoint", "URL",
+     "the S3-compatible server that flow logs of type s3 go to"},
+    {OPT_S3_REGION, "flow-log-s3-region", "NAME", "its region, as requests are signed (us-east-1)"},
+    {OPT_S3_CREDENTIALS, "flow-log-s3-credentials", "FILE",
+     "its access keys, a profile for each account's number, else [default]"},
+    {OPT_S3_CA, "flow-log-s3-ca", "FILE", "certificates (PEM) to trust for it (the system's)"},
+    {OPT_SPOOL_BYTES, "flow-log-spool-bytes", "N",
+     "flow log records that may wait on disk for their destination (1 GiB)"},
     {OPT_CONFIG, "config", "FILE", "more options, a line each: NAME = VALUE"},
     {OPT_WORKER, "worker", NULL, NULL},
     {OPT_SHARED, "shared", NULL, NULL},
@@ -190,6 +206,34 @@ static int take(enum option_id id, const char *value, struct options *o) {
             return fail("--account-addresses", value, "must be a number of addresses");
         o->account_addresses = (unsigned)number;
         return 0;
+    case OPT_ACCOUNT_LOG_BYTES:
+        if (int_parse(value, 1024, INT64_MAX, &number) < 0)
+            return fail("--account-log-bytes", value, "must be a number of bytes");
+        o->account_log_bytes = (uint64_t)number;
+        return 0;
+    case OPT_S3_ENDPOINT:
+        o->s3_endpoint = value;
+        if (strncmp(value, "https://", 8) != 0 && strncmp(value, "http://", 7) != 0)
+            return fail("--flow-log-s3-endpoint", value, "must begin with https:// or http://");
+        if (strpbrk(strstr(value, "://") + 3, "/?#@ "))
+            return fail("--flow-log-s3-endpoint", value,
+                        "must end with the host's name and port: buckets are asked for by path");
+        return 0;
+    case OPT_S3_REGION:
+        o->s3_region = value;
+        return *value ? 0 : fail("--flow-log-s3-region", value, "must not be empty");
+    case OPT_S3_CREDENTIALS:
+        o->s3_credentials = value;
+        return 0;
+    case OPT_S3_CA:
+        o->s3_ca = value;
+        return 0;
+    case OPT_SPOOL_BYTES:
+        o->spool_bytes = value;
+        return int_parse(value, 1024 * 1024, INT64_MAX, &number) < 0
+                   ? fail("--flow-log-spool-bytes", value,
+                          "must be a number of bytes, a MiB or more")
+                   : 0;
     case OPT_CONFIG:
         return parse_config(value, o);
     case OPT_WORKER:
@@ -291,6 +335,10 @@ int options_parse(int argc, char **argv, struct options *ret) {
     }
     if (optind < argc)
         return fail("argument", argv[optind], "vpcd takes only options; see vpcd --help");
+    if (!o.s3_endpoint != !o.s3_credentials) {
+        fprintf(stderr, "vpcd: --flow-log-s3-endpoint and --flow-log-s3-credentials go together\n");
+        return -EINVAL;
+    }
     if (!o.tls_cert != !o.tls_key) {
         fprintf(stderr, "vpcd: --tls-cert and --tls-key go together\n");
         return -EINVAL;

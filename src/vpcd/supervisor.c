@@ -121,6 +121,7 @@ int supervisor_make_dirs(const struct supervisor_config *config, char ret_path[2
     } dirs[] = {
         {"/db", config->uid, config->gid, 0700},
         {"/run", config->uid, config->gid, 0711},
+        {"/logs", config->uid, config->gid, 0700},
         {"/agent", 0, 0, 0700},
     };
     int r = make_state_dir(dir);

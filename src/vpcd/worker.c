@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "http/http.h"
+#include "logs/logs.h"
 #include "vpcd/control.h"
 #include "vpcd/keys.h"
 #include "vpcd/publish.h"
@@ -201,9 +202,13 @@ static int open_state(struct worker *w) {
         .account_instances = o->account_instances,
         .account_addresses = o->account_addresses,
     };
-    char dir[4200], error[STORE_TEXT] = "";
+    char dir[4200], logs_dir[4200], error[STORE_TEXT] = "";
     int r;
 
+    snprintf(logs_dir, sizeof(logs_dir), "%s/" LOGS_DIRECTORY, o->state_dir);
+    config.base = w->base;
+    config.logs_dir = logs_dir;
+    config.account_log_bytes = o->account_log_bytes;
     snprintf(dir, sizeof(dir), "%s/run", o->state_dir);
     r = make_dirs(dir, 0711);
     if (r < 0) {

@@ -20,13 +20,14 @@ ALLOWED = {
     "stream": {"base"},
     "http": {"base"},
     "rules": {"base", "abi", "model"},  # pure: no I/O
-    "api": {"base", "model", "store", "http"},  # never sees the data plane
+    "api": {"base", "model", "store", "http", "logs"},  # never sees the data plane
     "dataplane": {"base", "abi"},  # never sees the model
     "link": {"base"},
     "follow": {"base", "model", "stream"},  # a client of the stream, as objects in an index
     "agent": {"base", "abi", "model", "stream", "follow", "rules", "dataplane", "link"},
     "services": {"base", "abi", "model", "stream", "follow", "http"},  # parses bytes from instances
-    "vpcd": {"base", "model", "store", "stream", "http", "api"},
+    "vpcd": {"base", "model", "store", "stream", "http", "logs", "api"},
+    "deliver": {"base", "flowlog", "logs"},  # takes batches from the spool to their destination
     "vpcctl": {"base", "abi", "dataplane", "link"},  # looks at pinned maps, also with no agent there
 }
 # Files of a directory with a narrower rule than the directory itself.
