@@ -297,6 +297,21 @@ static int check_length(struct http_head *h, const struct http_limits *limits,
     return 0;
 }
 
+static int check_method(struct http_head *h, const struct http_limits *limits, unsigned method) {
+    unsigned serves = limits->methods ? limits->methods : HTTP_SERVES_GET | HTTP_SERVES_POST,
+             bit = method == HTTP_GET    ? HTTP_SERVES_GET
+                   : method == HTTP_POST ? HTTP_SERVES_POST
+                   : method == HTTP_PUT  ? HTTP_SERVES_PUT
+                   : method == HTTP_HEAD ? HTTP_SERVES_HEAD
+                                         : 0;
+
+    if (serves & bit)
+        return 0;
+    return refuse(h, 405,
+                  limits->methods ? "The method is not served here."
+                                  : "Only GET and POST are served here.");
+}
+
 static int check(struct http_head *h, const struct http_limits *limits, const http_parser *parser) {
     size_t hosts, expects;
     const char *host = find(h, "Host", &hosts), *expect = find(h, "Expect", &expects);
@@ -307,8 +322,9 @@ static int check(struct http_head *h, const struct http_limits *limits, const ht
     status = check_length(h, limits, parser);
     if (status)
         return status;
-    if (parser->method != HTTP_GET && parser->method != HTTP_POST)
-        return refuse(h, 405, "Only GET and POST are served here.");
+    status = check_method(h, limits, parser->method);
+    if (status)
+        return status;
     if (hosts > 1 || (!hosts && parser->http_minor == 1) || (hosts && !host_is_sane(host)))
         return refuse(h, 400, "The request needs one Host header.");
     if (expects > 1 || (expects && strcasecmp(expect, "100-continue") != 0))

@@ -45,8 +45,17 @@ struct http_request {
     void *arg; /* the handler's own */
 };
 
+/* What may be asked; each a bit. */
+enum http_methods {
+    HTTP_SERVES_GET = 1,
+    HTTP_SERVES_POST = 2,
+    HTTP_SERVES_PUT = 4,
+    HTTP_SERVES_HEAD = 8,
+};
+
 /* What a client can take up. 0 means the default, which stands behind each. */
 struct http_limits {
+    unsigned methods;          /* enum http_methods: GET and POST */
     unsigned connections;      /* in all: 1024; the listener pauses there */
     unsigned connections_peer; /* of one address (IPv6: one /64): 256; more are closed at once */
     size_t head;               /* bytes of request line and headers: 32 KiB; at most 64 KiB */
