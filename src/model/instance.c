@@ -205,7 +205,7 @@ static void emit_fixed(struct xml *x, const struct look *look, const void *obj) 
     xml_text(x, "productCodes", "");
     xml_text(x, "architecture", instance_architecture());
     xml_text(x, "rootDeviceType", "ebs");
-    xml_text(x, "rootDeviceName", "/dev/xvda");
+    xml_text(x, "rootDeviceName", INSTANCE_ROOT_DEVICE);
     xml_text(x, "blockDeviceMapping", "");
     xml_text(x, "virtualizationType", "hvm");
     xml_text(x, "hypervisor", "xen");
@@ -322,7 +322,7 @@ SAME(tenancy, "default")
 SAME(hypervisor, "xen")
 SAME(virtualization, "hvm")
 SAME(root_device_type, "ebs")
-SAME(root_device_name, "/dev/xvda")
+SAME(root_device_name, INSTANCE_ROOT_DEVICE)
 SAME(platform, "Linux/UNIX")
 SAME(usage, "RunInstances")
 SAME(no, "false")
@@ -376,6 +376,7 @@ static const struct field instance_fields[] = {
     FIELD(34, FT_BOOL, I, names.aaaa, NULL,
           .filter = "private-dns-name-options.enable-resource-name-dns-aaaa-record"),
     FIELD(25, FT_INT, I, boots, NULL),
+    FIELD(35, FT_STR, I, public_key, NULL),
     {.type = FT_GET, .filter = "monitoring-state", .get = get_monitoring},
     {.type = FT_GET, .filter = "architecture", .get = get_architecture},
     {.type = FT_GET, .filter = "tenancy", .get = get_tenancy},

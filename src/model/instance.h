@@ -23,6 +23,7 @@ struct instance {
     uint8_t state; /* enum instance_state */
     char *vpc_id, *subnet_id, *zone;
     char *key_name;
+    char *public_key; /* of that key pair when it was launched, in OpenSSH's form; NULL: none */
     char *reservation_id;
     int64_t launch_index;
     int64_t launch_time;
@@ -42,6 +43,9 @@ struct instance {
     struct list tags;
     struct blob unknown;
 };
+
+/* Of every image's description. */
+#define INSTANCE_ROOT_DEVICE "/dev/xvda"
 
 enum instance_driver {
     DRIVER_NETNS = 1,

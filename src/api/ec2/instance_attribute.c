@@ -69,7 +69,7 @@ static int describe_instance_attribute(struct call *c, const void *params) {
     else if (strcmp(a, "instanceInitiatedShutdownBehavior") == 0)
         show_value(c, a, i->shutdown_behavior);
     else if (strcmp(a, "rootDeviceName") == 0)
-        show_value(c, a, "/dev/xvda");
+        show_value(c, a, INSTANCE_ROOT_DEVICE);
     else if (strcmp(a, "sourceDestCheck") == 0)
         show_bool(c, a, !eni || eni->source_dest_check);
     else if (strcmp(a, "groupSet") == 0)

@@ -27,6 +27,7 @@ static struct instance *make_instance(struct call *c, const struct launch *l,
     obj_set(&i->o, &i->client_token, c->client_token);
     obj_set(&i->o, &i->shutdown_behavior, l->shutdown_behavior);
     obj_set(&i->o, &i->key_name, l->key_name);
+    obj_set(&i->o, &i->public_key, l->public_key);
     i->monitoring = l->monitoring;
     i->ebs_optimized = l->ebs_optimized;
     i->disable_api_termination = l->disable_api_termination;

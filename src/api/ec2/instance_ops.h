@@ -8,7 +8,7 @@
 #define USER_DATA_MAX 16384 /* bytes, before base64 (EC2 user guide, "user data") */
 
 /* images.c */
-#define IMAGE_ROOT_DEVICE "/dev/xvda"
+#define IMAGE_ROOT_DEVICE INSTANCE_ROOT_DEVICE
 #define IMAGE_ROOT_SIZE 8 /* GiB */
 #define IMAGE_ROOT_TYPE "gp3"
 struct image {
@@ -46,7 +46,8 @@ struct launch {
     char reservation_id[64];
     struct blob user_data; /* whoever filled it frees it */
     const char *shutdown_behavior;
-    const char *key_name; /* or NULL */
+    const char *key_name;   /* or NULL */
+    const char *public_key; /* its */
     bool monitoring, ebs_optimized, disable_api_termination, disable_api_stop;
     struct metadata_options metadata;
     const struct name_param *names; /* what differs from the subnet's */

@@ -13,6 +13,7 @@
 #include "api/ec2/instance_options.h"
 #include "api/ec2/launch_limits.h"
 #include "base/text.h"
+#include "model/key_pair.h"
 
 /* What one call may write and answer: both go into one transaction of the store (store/store.h). */
 #define WRITES_MAX 9000
@@ -376,6 +377,7 @@ static int judge(struct call *c, const struct run_instances *p, struct launch *l
         return -1;
     l->shutdown_behavior = p->shutdown_behavior ? p->shutdown_behavior : "stop";
     l->key_name = p->key_name;
+    l->public_key = p->key_name ? key_pair_find(c, p->key_name)->public_key : NULL;
     l->monitoring = p->monitoring == TRI_TRUE;
     l->ebs_optimized = p->ebs_optimized == TRI_TRUE;
     l->disable_api_stop = p->disable_api_stop == TRI_TRUE;
