@@ -19,6 +19,7 @@
 #include "base/notify.h"
 #include "services/dns.h"
 #include "services/frame.h"
+#include "services/imds.h"
 
 #define EXIT_CONFIG 78 /* starting again would not help: vpcd/supervisor.h */
 
@@ -33,6 +34,7 @@ static const struct {
     const char *(*start)(struct services *s, const struct services_options *o);
 } parts[] = {
     {"DNS", dns_start},
+    {"metadata", imds_start},
 };
 
 static int parse(int argc, char **argv, struct services_options *ret) {
