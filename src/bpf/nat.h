@@ -2,10 +2,11 @@
 /*
  * Applies a verdict's translation to the packet. One path for both families, word by word.
  *
- * Checksums are changed by difference through the kernel's helpers and never computed: those know
- * whether the packet carries a full checksum or only the part over the pseudo header (offload),
- * for which an address counts and a port does not. Only where that part belongs to a packet inside
- * this one they do not know that this one's sum is whole.
+ * Transport checksums are changed by difference through the kernel's helpers and never computed:
+ * those know whether the packet carries a full checksum or only the part over the pseudo header
+ * (offload), for which an address counts and a port does not. Only where that part belongs to a
+ * packet inside this one they do not know that this one's sum is whole. IPv4's header checksum is
+ * never left to others, so it is changed in place.
  */
 #ifndef VPCD_BPF_NAT_H
 #define VPCD_BPF_NAT_H
@@ -36,6 +37,27 @@ static __always_inline u32 checksum_offset(const struct pkt *p) {
     }
 }
 
+/* Changes one of the addresses, and the header's checksum by the difference (RFC 1624). */
+static __always_inline int ipv4_address(struct __sk_buff *skb, u32 destination, u32 from, u32 to) {
+    struct iphdr *ip = (struct iphdr *)((u8 *)(long)skb->data + ETH_LEN);
+    u32 sum;
+
+    if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+        return bpf_l3_csum_replace(skb, IPV4_CHECK, from, to, sizeof(u32)) ||
+                       bpf_skb_store_bytes(skb, destination ? IPV4_DST : IPV4_SRC, &to, 4, 0)
+                   ? DROP_INTERNAL
+                   : 0;
+    sum = (u16)~ip->check;
+    sum += (u16)~from + (u16) ~(from >> 16) + (u16)to + (u16)(to >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip->check = (u16) ~((sum & 0xffff) + (sum >> 16));
+    if (destination)
+        ip->daddr = to;
+    else
+        ip->saddr = to;
+    return 0;
+}
+
 STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
     struct pkt *p = pkt_get();
     struct abi_addr from, to;
@@ -57,11 +79,7 @@ STAGE int nat_address(struct __sk_buff *skb, u32 destination) {
             return DROP_INTERNAL;
     }
     if (p->key.family == FAMILY_V4) {
-        off = destination ? IPV4_DST : IPV4_SRC;
-        if (bpf_l3_csum_replace(skb, IPV4_CHECK, from.w[0], to.w[0], sizeof(u32)) ||
-            bpf_skb_store_bytes(skb, off, &to, 4, 0))
-            return DROP_INTERNAL;
-        return 0;
+        return ipv4_address(skb, destination, from.w[0], to.w[0]);
     }
     off = destination ? IPV6_DST : IPV6_SRC;
     return bpf_skb_store_bytes(skb, off, &to, 16, 0) ? DROP_INTERNAL : 0;
