@@ -59,7 +59,8 @@
     X(44, NAT_UNSOLICITED, "nat-unsolicited", "To a NAT gateway's address, and of no flow that began behind it.") \
     X(45, EGRESS_ONLY, "egress-only", "From outside to an interface behind an egress-only internet gateway, and of no flow that it began.") \
     X(46, FRAGMENT_LATE, "fragment-without-first", "A later fragment of a packet whose first one did not pass here before it, or too long ago.") \
-    X(47, NOT_OPEN, "tap-not-open", "Nobody has the tap of the receiving interface open: its virtual machine does not run.")
+    X(47, NOT_OPEN, "tap-not-open", "Nobody has the tap of the receiving interface open: its virtual machine does not run.") \
+    X(48, FLOW_BUSY, "flow-busy", "The flow's entry was being rewritten all the time; the next packet finds it.")
 /* clang-format on */
 
 enum drop_reason {

@@ -7,7 +7,8 @@
  *
  *  1. the quotation is whole up to the ports (or the identifier of a query), and no later fragment
  *  2. the error goes to whoever sent the quoted packet, and to nobody else
- *  3. that half exists and lives: the packet was delivered here, with these addresses and ports
+ *  3. that half exists and lives, and the other one carried packets: such a packet was delivered
+ *     here, with these addresses and ports
  *  4. the flow's path still is what it was
  *
  * Then p->key becomes that half's, and the slow path does the rest as for the flow's packets:

@@ -12,8 +12,11 @@
  *    bits are only added, so the two halves need no common lock.
  *    But a flow is ended, taken over and deleted only under `seq`, too.
  *  - Verdict, partner, slots: only who made `seq` odd by compare-and-exchange. Readers copy the
- *    verdict between two reads of `seq` and take a difference, or an odd number, as a miss: they go
- *    the slow way, decide by the rules, and leave the entry alone. Nobody ever waits.
+ *    verdict between two reads of `seq` and take a difference, or an odd number, as a miss of the
+ *    fast path. The slow path must know whether there is a flow, or it would judge, or reset, what
+ *    lives: it looks FLOW_TRIES times, and then drops the packet (flow-busy). A lock is held for
+ *    some hundred ns, by a claim of a NAT port longer, and for ever only by who deletes: then the
+ *    next look finds nothing.
  *
  * Life: an entry is live until it is idle for its state's time, or DEAD. Idle is counted over both
  * halves: who finds one half overdue looks at the other before deciding. An overdue or dead entry
@@ -49,6 +52,7 @@
 #include "bpf/parse.h"
 
 #define FLOW_GRACE_NS 5000000000ull
+#define FLOW_TRIES 256
 
 #include "bpf/count.h"
 #include "bpf/log.h"
@@ -161,12 +165,17 @@ static __always_inline void flow_bury(struct flow_value *f, const struct flow_ke
         flow_bury_half(other, now);
 }
 
-/* Deletes a locked entry. */
+/* Deletes a locked entry. Where the kernel cannot at this moment, it stays, for the next to try. */
 static __always_inline void flow_take_out(struct flow_value *f, const struct flow_key *key) {
     int counted = nat_is_counted(f);
+    long err = bpf_map_delete_elem(&flows, key);
 
-    if (bpf_map_delete_elem(&flows, key))
+    if (err == -2) /* -ENOENT: it is somebody else's now, perhaps */
         return;
+    if (err) {
+        flow_unlock(f);
+        return;
+    }
     flow_total_add(-1);
     if (counted)
         nat_count_drop(key);

@@ -32,6 +32,8 @@ STAGE int internet_source_check(void) {
     kind = route_back();
     if (ROUTE_KIND(kind) == ROUTE_LOCAL || kind & ROUTE_INSIDE || ROUTE_KIND(kind) == ROUTE_PCX)
         return DROP_SPOOFED_ADDRESS;
+    if (p->v.flags & FLOW_EGRESS_ONLY) /* it belongs to what began inside */
+        return 0;
     return ROUTE_KIND(kind) == ROUTE_EIGW ? DROP_EGRESS_ONLY : 0;
 }
 

@@ -90,40 +90,6 @@ static __always_inline enum flow_use flow_use(struct pkt *p) {
     return FLOW_HIT;
 }
 
-/* The slow path's first look: what is known of the flow, if it lives. */
-STAGE int flow_recall(void) {
-    struct pkt *p = pkt_get();
-    struct flow_value *f;
-
-    if (!p)
-        return DROP_INTERNAL;
-    p->known = 0;
-    p->state = 0;
-    p->turned = 0;
-    p->now = bpf_ktime_get_coarse_ns();
-    if (dry_run)
-        return 0;
-    f = bpf_map_lookup_elem(&flows, &p->key);
-    if (!f && flow_migrate(p))
-        f = bpf_map_lookup_elem(&flows, &p->key);
-    if (!f || !flow_read(f, &p->was) || flow_overdue(f, &p->key, &p->other, p->now))
-        return 0;
-    if (flow_turns(p, p->was.flags)) {
-        p->turned = 1;
-        return 0;
-    }
-    p->state = READ_ONCE(f->state);
-    if (flow_reopens(p, p->state)) {
-        flow_bury(f, &p->key, &p->other, p->now);
-        return 0;
-    }
-    p->was_partner = f->partner;
-    p->near = f->near;
-    p->distant = f->distant;
-    p->known = 1;
-    return 0;
-}
-
 /* The path is not what it was: the flow is over, and this packet opens another. */
 STAGE int flow_forget(void) {
     struct pkt *p = pkt_get();
@@ -136,6 +102,80 @@ STAGE int flow_forget(void) {
     f = bpf_map_lookup_elem(&flows, &p->key);
     if (f)
         flow_bury(f, &p->key, &p->other, p->now);
+    return 0;
+}
+
+enum flow_look {
+    LOOK_NONE = 0,
+    LOOK_FOUND,
+    LOOK_BUSY,
+};
+
+/* What is known of p->key's flow, as one writer left it. */
+STAGE int flow_look(void) {
+    struct pkt *p = pkt_get();
+    struct flow_value *f;
+    u64 overdue;
+    u32 seq;
+
+    if (!p)
+        return LOOK_NONE;
+    f = bpf_map_lookup_elem(&flows, &p->key);
+    if (!f)
+        return LOOK_NONE;
+    seq = READ_ONCE(f->seq);
+    if (seq & 1)
+        return LOOK_BUSY;
+    barrier();
+    p->was = f->verdict;
+    p->was_partner = f->partner;
+    p->near = f->near;
+    p->distant = f->distant;
+    p->state = READ_ONCE(f->state);
+    overdue = flow_overdue(f, &p->key, &p->other, p->now);
+    barrier();
+    if (READ_ONCE(f->seq) != seq)
+        return LOOK_BUSY;
+    return overdue ? LOOK_NONE : LOOK_FOUND;
+}
+
+/* Whether packets went the other way, as the one that an ICMP error quotes must have. */
+static __always_inline int flow_quoted_went(const struct pkt *p) {
+    const struct flow_value *other = bpf_map_lookup_elem(&flows, &p->was_partner);
+
+    return other && flow_key_equal(&other->partner, &p->key) && other->packets;
+}
+
+/* The slow path's first look: what is known of the flow, if it lives. */
+STAGE int flow_recall(void) {
+    struct pkt *p = pkt_get();
+    int look = LOOK_NONE;
+
+    if (!p)
+        return DROP_INTERNAL;
+    p->known = 0;
+    p->turned = 0;
+    p->now = bpf_ktime_get_coarse_ns();
+    if (!dry_run)
+        look = flow_look();
+    if (!dry_run && look == LOOK_NONE && flow_migrate(p))
+        look = LOOK_BUSY;
+    for (u32 i = 0; look == LOOK_BUSY && i < FLOW_TRIES; i++)
+        look = flow_look();
+    if (look != LOOK_FOUND)
+        p->state = 0;
+    if (dry_run || look == LOOK_NONE)
+        return 0;
+    if (look == LOOK_BUSY)
+        return DROP_FLOW_BUSY;
+    if (flow_turns(p, p->was.flags)) {
+        p->turned = 1;
+        p->state = 0;
+        return 0;
+    }
+    if (flow_reopens(p, p->state))
+        return flow_forget();
+    p->known = !p->error || flow_quoted_went(p);
     return 0;
 }
 

@@ -142,6 +142,8 @@ STAGE int slow_uplink_as(void) {
         reason = internet_ingress(); /* 7 8 */
     if (!reason)
         reason = slow_next(p);
+    if (!reason && p->error && p->v.flags & (FLOW_NAT | FLOW_EGRESS_ONLY))
+        reason = internet_source_check(); /* 4 */
     if (!reason && p->error && (!p->known || path_changed(p)))
         return NOT_OF_FLOW;
     if (!reason && path_changed(p))

@@ -34,12 +34,13 @@
  *    otherwise.
  *
  * An ICMP error belongs to a flow when it quotes one of its packets as that was delivered to
- * whoever sends the error, and goes to that packet's sender. Then it goes where the flow's next
- * packet in that direction would, by the flow's translation; the flow's tracking counts for it,
- * since an ICMP error "is part of the tracked connection". Network ACLs are stateless: they are
- * asked about the error itself ("Path MTU Discovery" in the VPC user guide wants a rule for ICMP
- * type 3 code 4). The source check, too: a router on the way may report. An error of a flow that
- * would end elsewhere now is one like any other, and so is whatever quotes nothing known.
+ * whoever sends the error (so there must have been one in that direction), and goes to that
+ * packet's sender. Then it goes where the flow's next packet in that direction would, by the flow's
+ * translation; the flow's tracking counts for it, since an ICMP error "is part of the tracked
+ * connection". Network ACLs are stateless: they are asked about the error itself ("Path MTU
+ * Discovery" in the VPC user guide wants a rule for ICMP type 3 code 4). The source check, too: a
+ * router on the way may report. An error of a flow that would end elsewhere now is one like any
+ * other, and so is whatever quotes nothing known.
  *
  * An interface exists for packets while it is attached to an instance of this host. The address of
  * another one is nobody's.
@@ -186,13 +187,26 @@ static enum drop_reason leads_elsewhere(struct way *w, const struct network_inte
     const struct route_table *t = route_table_of_subnet(w->ix, to->vpc_id, to->subnet_id);
     const struct route *r = find_route(w, t, src);
 
-    if (find_private(w, to->vpc_id, src) || !r || !route_is_active(w->ix, t, r))
+    if (!r || !route_is_active(w->ix, t, r))
         return DROP_NONE;
     if (is_target(r, "pcx-"))
         return hop(w, 4, "source from outside", r->target, DROP_SPOOFED_ADDRESS);
-    if (is_target(r, "eigw-"))
+    if (is_target(r, "eigw-") && !is_answer_inward(w))
         return hop(w, 8, "egress-only internet gateway", r->target, DROP_EGRESS_ONLY);
     return DROP_NONE;
+}
+
+/* A source from outside that means somebody inside. */
+static enum drop_reason pretends(struct way *w, const struct ip *src) {
+    if (is_inside(w, w->to, src))
+        return hop(w, 4, "source from outside", "inside the receiver's VPC", DROP_SPOOFED_ADDRESS);
+    return leads_elsewhere(w, w->to, src);
+}
+
+/* To a gateway that keeps state: an answer comes from where the flow went, but an error from
+ * whoever reports it. */
+static enum drop_reason check_reporter(struct way *w, const struct ip *src, enum drop_reason r) {
+    return r || w->self == w->p ? r : pretends(w, src);
 }
 
 /* By the uplink: to a public address, from anything that is not ours. */
@@ -209,21 +223,19 @@ static enum drop_reason enter(struct way *w) {
         return hop(w, 4, "source from outside", text, DROP_SPOOFED_ADDRESS);
     hop(w, 4, "source from outside", text, DROP_NONE);
     if (is_answer_inward(w))
-        return answer_egress_only(w);
+        return check_reporter(w, src, answer_egress_only(w));
     w->to = find_public(w, &w->p->dst, &private_ip);
     ip_format(&w->p->dst, text);
     nat = w->to ? NULL : nat_with(w, NULL, &w->p->dst);
     if (nat) {
         w->internet = true;
-        return answer_nat(w, nat, false);
+        return check_reporter(w, src, answer_nat(w, nat, false));
     }
     if (!w->to)
         return hop(w, 8, "internet gateway", text, DROP_UPLINK_UNKNOWN);
-    r = leads_elsewhere(w, w->to, src);
+    r = pretends(w, src);
     if (r)
         return r;
-    if (is_inside(w, w->to, src))
-        return hop(w, 4, "source from outside", "inside the receiver's VPC", DROP_SPOOFED_ADDRESS);
     w->dst = private_ip;
     w->internet = true;
     w->crosses = true;
@@ -361,7 +373,7 @@ static struct oracle_packet answer_to(const struct oracle_packet *p) {
 }
 
 /* Whether `quoted` is a packet of the flow as whoever sends the error got it, and the error goes to
- * whoever that packet came from. */
+ * whoever that packet came from. Nobody got a reply that was never sent. */
 static bool quotes_flow(const struct oracle_flow *f, const struct oracle_packet *error,
                         const struct oracle_packet *quoted, bool reply) {
     struct oracle_packet got = f->first;
@@ -372,9 +384,9 @@ static bool quotes_flow(const struct oracle_flow *f, const struct oracle_packet 
         got.sport = f->nat_port;
     if (!reply)
         got = answer_to(&f->first);
-    if (error->from != (reply ? f->to : f->first.from) || quoted->protocol != got.protocol ||
-        !ip_equal(&quoted->src, &got.src) || !ip_equal(&quoted->dst, &got.dst) ||
-        !ip_equal(&error->dst, &quoted->src))
+    if ((!reply && !f->replied) || error->from != (reply ? f->to : f->first.from) ||
+        quoted->protocol != got.protocol || !ip_equal(&quoted->src, &got.src) ||
+        !ip_equal(&quoted->dst, &got.dst) || !ip_equal(&error->dst, &quoted->src))
         return false;
     if (is_query(&got))
         return quoted->sport == got.sport && quoted->icmp_type == got.icmp_type &&

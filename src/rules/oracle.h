@@ -82,6 +82,7 @@ struct oracle_flow {
     enum oracle_tracking sender, receiver; /* of the first packet's */
     char gateway[ORACLE_GATEWAY];          /* as in the first packet's verdict */
     uint16_t nat_port; /* the port or identifier that a NAT gateway chose; else 0 */
+    bool replied;      /* a packet went the other way since */
 };
 
 /* `host` NULL: no uplink, every interface here. */

@@ -21,6 +21,8 @@
 
 const uint8_t rig_router_mac[6] = {2, 0, 0, 1, 1, 1}, rig_host_mac[6] = {2, 0, 0, 2, 2, 2};
 
+#define RETRIES 1000
+
 #define must(expression) must_at((expression), #expression, __LINE__)
 static void must_at(int r, const char *what, int line) {
     if (r >= 0)
@@ -70,6 +72,12 @@ static struct vpc_value vpc_now(void *data, uint32_t vpc) {
 
     dataplane_get(((struct rig *)data)->dp, DATAPLANE_VPCS, &key, &v);
     return v;
+}
+
+/* Nothing here is larger than the maps, but the kernel's allocator may have nothing at this moment:
+ * such a unit allows nothing until it is tried again. */
+static void problem(void *data, const struct obj *o, int error, const char *what) {
+    printf("the planner about %s: %s: %s\n", o->id, what, strerror(-error));
 }
 
 struct sweeping {
@@ -130,6 +138,19 @@ static void carry_out_later(struct rig *g) {
 }
 
 /* --- Devices and configuration ------------------------------------------------------------ */
+
+/* As the agent does with what found no room. */
+static void retry_lacking(struct rig *g, const struct index *ix) {
+    for (int i = 0; plan_lacking(g->plan); i++) {
+        if (i == RETRIES) {
+            fprintf(stderr, "%zu units found no room\n", plan_lacking(g->plan));
+            abort();
+        }
+        plan_retry(g->plan);
+        must(plan_flush(g->plan, ix, emit, g));
+        carry_out_later(g);
+    }
+}
 
 static void run(const char *command) {
     if (system(command) == 0)
@@ -301,6 +322,7 @@ void rig_world(struct rig *g, const struct world *w, const struct oracle_host *h
                                              .table_new = table_new,
                                              .vpc_now = vpc_now,
                                              .on_host = world_on_host,
+                                             .problem = problem,
                                              .data = g};
 
     /* Names come back in the next world with another meaning. */
@@ -314,6 +336,7 @@ void rig_world(struct rig *g, const struct world *w, const struct oracle_host *h
     configure(g, host);
     must(plan_full(g->plan, w->ix, emit, g));
     carry_out_later(g);
+    retry_lacking(g, w->ix);
     attach_all(g, w);
     rig_no_flows(g);
 }
@@ -323,6 +346,7 @@ void rig_change(struct rig *g, struct world *w) {
         must(plan_change(g->plan, w->ix, w->changes[i].old, w->changes[i].new));
     must(plan_flush(g->plan, w->ix, emit, g));
     carry_out_later(g);
+    retry_lacking(g, w->ix);
     attach_all(g, w);
     world_settle(w);
 }

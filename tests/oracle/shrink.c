@@ -21,8 +21,17 @@ static const struct {
      sizeof(struct eni_address)},
 };
 
-/* Whole objects, those first that others do not need. Subnets and VPCs only when nobody is there.
+/* A table without its local route is none that there could be: what differs then is another thing.
  */
+static bool may_go(size_t row, const struct obj *o, uint32_t i) {
+    const struct route_table *t = (const struct route_table *)o;
+
+    return lists[row].kind != KIND_ROUTE_TABLE ||
+           list_at(t->routes, struct route, i)->origin != ROUTE_ORIGIN_CREATE_TABLE;
+}
+
+/* Whole objects, those first that others do not need. Subnets and VPCs only when nobody is there,
+ * route tables only when no subnet is without one then. */
 static const enum kind objects[] = {
     KIND_PEERING,           KIND_NAT_GATEWAY, KIND_EGRESS_ONLY_GATEWAY,
     KIND_NETWORK_INTERFACE, KIND_PREFIX_LIST, KIND_ROUTE_TABLE,
@@ -44,6 +53,9 @@ static bool is_needed(const struct world *w, const struct obj *o) {
 
     if (o->kind == KIND_SUBNET)
         return cursor_by(w->ix, &c, KIND_NETWORK_INTERFACE, ENI_BY_SUBNET, o->id);
+    if (o->kind == KIND_ROUTE_TABLE && !route_table_is_edge((const struct route_table *)o))
+        return cursor_by(w->ix, &c, KIND_SUBNET, SUBNET_BY_VPC,
+                         ((const struct route_table *)o)->vpc_id);
     if (o->kind == KIND_VPC)
         return cursor_by(w->ix, &c, KIND_SUBNET, SUBNET_BY_VPC, o->id);
     return false;
@@ -93,7 +105,7 @@ static unsigned one_round(struct world *w, shrink_fn *still, void *data) {
         for (size_t n = 0; (o = nth(w, lists[row].kind, n)); n++)
             for (uint32_t i = 0;
                  i < ((const struct list *)(const void *)((const char *)o + lists[row].list))->n;)
-                if (try_item(w, row, o, i, still, data)) {
+                if (may_go(row, o, i) && try_item(w, row, o, i, still, data)) {
                     gone++;
                     o = nth(w, lists[row].kind, n);
                 } else {

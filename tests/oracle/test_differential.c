@@ -430,6 +430,7 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
     if (v.anew || what || (turned && v.accepted))
         return false;
     if (v.accepted) {
+        l->flow.replied |= reply;
         l->flow.sender = reply ? v.receiver : v.sender;
         l->flow.receiver = reply ? v.sender : v.receiver;
     }
