@@ -20,6 +20,7 @@
 #include "agent/control.h"
 #include "agent/down.h"
 #include "agent/enforce.h"
+#include "agent/flow_logs.h"
 #include "agent/inside.h"
 #include "agent/instances.h"
 #include "agent/options.h"
@@ -51,6 +52,7 @@ struct agent {
     struct world *world;
     struct control *control;
     struct recent *recent;
+    struct flow_logs flow_logs;
     struct event *signals[3], *sweep;
     uint32_t flows; /* live, at the last sweep */
     bool open;      /* programs active, uplink open */
@@ -61,6 +63,7 @@ static void changed(void *arg, const struct obj *old, const struct obj *new) {
 
     enforce_change(a->enforce, world_index(a->world), old, new);
     reconcile_change(a->reconcile, old, new);
+    flow_logs_change(&a->flow_logs, world_index(a->world), old, new);
 }
 
 static void settled(void *arg, bool snapshot) {
@@ -78,6 +81,8 @@ static void settled(void *arg, bool snapshot) {
             return;
         }
     }
+    if (a->open)
+        flow_logs_settled(&a->flow_logs, snapshot);
     if (!snapshot)
         return;
     reconcile_all(a->reconcile);
@@ -139,6 +144,11 @@ static json_t *drops(struct agent *a) {
     return rows;
 }
 
+static int sweep(struct agent *a, uint32_t *ret_deleted, uint32_t *ret_live) {
+    return a->flow_logs.reader ? flow_reader_sweep(a->flow_logs.reader, ret_deleted, ret_live)
+                               : dataplane_sweep(a->dp, ret_deleted, ret_live);
+}
+
 static json_t *answer(void *arg, const char *cmd, const json_t *request) {
     struct agent *a = arg;
     const struct tracer tracer = {.ix = world_index(a->world),
@@ -168,7 +178,7 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
     }
     if (strcmp(cmd, "status") != 0)
         return NULL;
-    if (dataplane_sweep(a->dp, &deleted, &live) == 0)
+    if (sweep(a, &deleted, &live) == 0)
         a->flows = live;
     return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s,s:i}", "version", VPCD_VERSION, "pid",
                      (int)getpid(), "connected", (int)world_connected(a->world), "open",
@@ -181,7 +191,10 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg) {
     struct agent *a = arg;
     uint32_t deleted;
 
-    dataplane_sweep(a->dp, &deleted, &a->flows);
+    if (a->flow_logs.reader)
+        flow_reader_sweep_soon(a->flow_logs.reader);
+    else
+        dataplane_sweep(a->dp, &deleted, &a->flows);
 }
 
 static void on_end(evutil_socket_t sig, short what, void *arg) {
@@ -219,6 +232,19 @@ static int start_dataplane(struct agent *a) {
     return r;
 }
 
+/* Without them everything else goes on. */
+static void start_flow_logs(struct agent *a) {
+    const struct flow_reader_options options = {.dp = a->dp,
+                                                .state_dir = a->owner.dir,
+                                                .group = a->options.spool_group,
+                                                .window = a->options.flow_log_window};
+    int r = flow_reader_new(&options, &a->flow_logs.reader);
+
+    a->flow_logs.dp = a->dp;
+    if (r < 0)
+        log_error("there are no flow logs: %s", strerror(-r));
+}
+
 static int start_rest(struct agent *a) {
     const char *unlimited;
     const struct world_handlers handlers = {.changed = changed, .settled = settled, .arg = a};
@@ -245,6 +271,7 @@ static int start_rest(struct agent *a) {
         r = reconcile_new(a->base, &a->guests, &a->plugs, device_gone, a, &a->reconcile);
     if (r == 0)
         r = recent_new(a->base, a->dp, &a->recent);
+    start_flow_logs(a);
     snprintf(path, sizeof(path), "%s/run/stream.sock", a->owner.dir);
     if (r == 0)
         r = world_new(a->base, path, a->owner.dir, "vpcd", &handlers, &a->world);
@@ -281,6 +308,7 @@ static int run(struct agent *a) {
     }
     /* Devices, programs, maps and instances stay as they are. */
     control_close(a->control);
+    flow_reader_free(a->flow_logs.reader);
     recent_free(a->recent);
     reconcile_free(a->reconcile);
     enforce_free(a->enforce);

@@ -4,6 +4,8 @@
 #define VPCD_AGENT_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 #include <sys/types.h>
 
 #include "agent/outside.h"
@@ -11,7 +13,9 @@
 struct agent_options {
     const char *state_dir;
     struct outside_options outside;
-    uid_t tap_user; /* who may open taps */
+    uid_t tap_user;          /* who may open taps */
+    gid_t spool_group;       /* who takes flow log batches out of the spool */
+    int64_t flow_log_window; /* seconds that a window of "60" lasts; 0: 60 */
     bool down;
 };
 

@@ -54,7 +54,8 @@ static int put(void *arg, const struct spool_meta *meta, const char *lines, size
     return 0;
 }
 
-static void held(void *arg, uint32_t number, const char *id, int64_t since) {
+static void held(void *arg, uint32_t number, const char *id, enum flowlog_pace pace,
+                 int64_t since) {
     assert_int_equal(id[4] - '0', number);
     t.held[number] = since;
 }
@@ -102,7 +103,7 @@ static void log_of(const char *id, const char *resource, uint8_t traffic, bool s
                                   .destination_type = SPOOL_LOG_GROUP,
                                   .destination = "group",
                                   .format = FORMAT,
-                                  .slow = slow};
+                                  .pace = slow ? FLOWLOG_SLOW : FLOWLOG_FAST};
 
     assert_int_equal(flowlog_log(t.f, &l, now, 0), 0);
 }
@@ -233,7 +234,7 @@ static void test_lost(void **state) {
     got("fl-1", "eni-2", "1200 eni-2 - - 1200 1260 - NODATA\n");
     turn(1320);
     got("fl-1", "eni-1", "1260 eni-1 - - 1260 1320 - NODATA\n");
-    flowlog_lost(t.f, 2, 1111); /* a run before this one was killed */
+    flowlog_lost(t.f, 2, FLOWLOG_FAST, 1111); /* a run before this one was killed */
     turn(1380);
     got("fl-1", "eni-2", "1111 eni-2 - - 1111 1380 - SKIPDATA\n");
     turn(1800);

@@ -21,7 +21,9 @@
 #define GATEWAY_KEYS 0x10000u
 #define SLOW_WINDOWS 10 /* windows of 60 s in one of 600 */
 
-enum { FAST, SLOW, PACES };
+#define FAST FLOWLOG_FAST
+#define SLOW FLOWLOG_SLOW
+#define PACES FLOWLOG_PACES
 
 struct log {
     LIST_ENTRY(log) link;
@@ -45,6 +47,7 @@ struct resource {
 struct owed {
     SLIST_ENTRY(owed) link;
     char log[32];
+    uint8_t pace;
     int64_t start, end;
 };
 
@@ -55,6 +58,7 @@ struct side {
     bool lost;       /* of which something was lost, */
     int64_t lost_at; /* since then, if that was before the window */
     int64_t since;   /* from when on it was wanted */
+    int64_t held;    /* since when something is only here; 0: nothing is */
     uint32_t last;   /* records of the last window */
 };
 
@@ -66,7 +70,6 @@ struct eni {
     struct side sides[PACES];
     SLIST_HEAD(, owed) owed;
     uint64_t gen;
-    int64_t held_since;
     bool gone;
     UT_hash_handle hh;
 };
@@ -140,11 +143,11 @@ static void look_up(struct flowlog *f, struct eni *e, int64_t now) {
     e->gen = f->gen;
     each_log (f, e, l)
         wanted[l->pace] = true;
-    for (int k = 0; k < PACES; k++) {
+    for (enum flowlog_pace k = 0; k < PACES; k++) {
         struct side *s = &e->sides[k];
 
         if (wanted[k] && !s->wanted)
-            *s = (struct side){.table = s->table, .wanted = true, .since = now};
+            *s = (struct side){.table = s->table, .held = s->held, .wanted = true, .since = now};
         s->wanted = wanted[k];
     }
 }
@@ -168,12 +171,27 @@ static struct owed *owed_to(struct eni *e, const struct log *l) {
     return NULL;
 }
 
-/* What is owed is held, too: only we know of it. */
-static void hold(struct flowlog *f, struct eni *e, int64_t since) {
-    if (e->held_since)
+/* What is owed is held, too, and that something was lost: only we know of it. */
+static void hold(struct flowlog *f, struct eni *e, enum flowlog_pace pace, int64_t since) {
+    struct side *s = &e->sides[pace];
+
+    if (s->held)
         return;
-    e->held_since = since > 0 ? since : 1;
-    f->o.held(f->o.arg, e->number, e->info.id, e->held_since);
+    s->held = since > 0 ? since : 1;
+    f->o.held(f->o.arg, e->number, e->info.id, pace, s->held);
+}
+
+static void now_empty(struct flowlog *f, struct eni *e, enum flowlog_pace pace) {
+    struct side *s = &e->sides[pace];
+    const struct owed *o;
+
+    if (!s->held || s->table.n || s->lost)
+        return;
+    SLIST_FOREACH (o, &e->owed, link)
+        if (o->pace == pace)
+            return;
+    s->held = 0;
+    f->o.held(f->o.arg, e->number, e->info.id, pace, 0);
 }
 
 static void owe(struct flowlog *f, struct eni *e, const struct log *l, int64_t start, int64_t end) {
@@ -186,11 +204,12 @@ static void owe(struct flowlog *f, struct eni *e, const struct log *l, int64_t s
             return;
         }
         memcpy(o->log, l->id, sizeof(o->log));
+        o->pace = l->pace;
         o->start = start;
         SLIST_INSERT_HEAD(&e->owed, o, link);
     }
     o->end = end;
-    hold(f, e, start);
+    hold(f, e, l->pace, start);
 }
 
 struct batch {
@@ -294,17 +313,9 @@ static void write_log(struct flowlog *f, struct eni *e, const struct log *l, int
     buf_free(&b.lines);
 }
 
-static void now_empty(struct flowlog *f, struct eni *e) {
-    if (!e->held_since || e->sides[FAST].table.n || e->sides[SLOW].table.n ||
-        !SLIST_EMPTY(&e->owed))
-        return;
-    e->held_since = 0;
-    f->o.held(f->o.arg, e->number, e->info.id, 0);
-}
-
 /* All logs of a pace; `leaving` (NULL: none) is one that ends. */
-static void write_side(struct flowlog *f, struct eni *e, int pace, const struct log *leaving,
-                       int64_t end, int64_t epoch_ns, enum why why) {
+static void write_side(struct flowlog *f, struct eni *e, enum flowlog_pace pace,
+                       const struct log *leaving, int64_t end, int64_t epoch_ns, enum why why) {
     struct side *s = &e->sides[pace];
 
     each_log (f, e, l)
@@ -313,15 +324,18 @@ static void write_side(struct flowlog *f, struct eni *e, int pace, const struct 
     f->stats.held -= s->table.n;
     if (why == ENDED) {
         s->last = s->table.n;
-        s->traffic = s->lost = false;
+        s->traffic = false;
+    }
+    if (why != EARLY) {
+        s->lost = false;
         s->lost_at = 0;
     }
     flowlog_table_reset(&s->table, s->last);
-    now_empty(f, e);
+    now_empty(f, e, pace);
 }
 
 static void write_early(struct flowlog *f, struct eni *e, int64_t now, int64_t epoch_ns) {
-    for (int k = 0; k < PACES; k++)
+    for (enum flowlog_pace k = 0; k < PACES; k++)
         if (e->sides[k].table.n)
             write_side(f, e, k, NULL, now, epoch_ns, EARLY);
 }
@@ -415,7 +429,7 @@ void flowlog_eni_gone(struct flowlog *f, uint32_t number) {
 static void eni_free(struct flowlog *f, struct eni *e) {
     struct owed *o;
 
-    for (int k = 0; k < PACES; k++) {
+    for (enum flowlog_pace k = 0; k < PACES; k++) {
         if (f->windows[k].at == e)
             f->windows[k].at = TAILQ_NEXT(e, link);
         f->stats.held -= e->sides[k].table.n;
@@ -441,7 +455,7 @@ void flowlog_eni_forget(struct flowlog *f, uint32_t number, int64_t now, int64_t
     if (!e)
         return;
     e->gone = true;
-    for (int k = 0; k < PACES; k++)
+    for (enum flowlog_pace k = 0; k < PACES; k++)
         if (e->sides[k].wanted)
             write_side(f, e, k, NULL, now, epoch_ns, LEAVES);
     eni_free(f, e);
@@ -456,8 +470,8 @@ bool flowlog_eni_covered(struct flowlog *f, uint32_t number) {
 /* ---- logs ---- */
 
 /* Whatever is of this resource writes what it has at this pace. */
-static void cut(struct flowlog *f, const struct resource *r, int pace, const struct log *leaving,
-                int64_t now, int64_t epoch_ns) {
+static void cut(struct flowlog *f, const struct resource *r, enum flowlog_pace pace,
+                const struct log *leaving, int64_t now, int64_t epoch_ns) {
     struct eni *e;
 
     TAILQ_FOREACH (e, &f->list, link) {
@@ -524,7 +538,7 @@ int flowlog_log(struct flowlog *f, const struct flowlog_log *spec, int64_t now, 
     l->header = buf_take(&header);
     l->traffic = spec->traffic;
     l->destination_type = spec->destination_type;
-    l->pace = spec->slow ? SLOW : FAST;
+    l->pace = (uint8_t)spec->pace;
     l->hive = spec->hive;
     l->per_hour = spec->per_hour;
     r = l->region && l->destination && l->header ? resource_make(f, spec->resource) : NULL;
@@ -551,7 +565,7 @@ static void forgive(struct flowlog *f, const struct log *l) {
             continue;
         SLIST_REMOVE(&e->owed, o, owed, link);
         free(o);
-        now_empty(f, e);
+        now_empty(f, e, l->pace);
     }
 }
 
@@ -605,7 +619,7 @@ static const struct flowlog_eni *who_gateway(void *arg, uint32_t key, uint32_t v
 
 static void add_record(struct flowlog *f, struct eni *e, const struct flowlog_record *r,
                        int64_t now) {
-    for (int k = 0; k < PACES; k++) {
+    for (enum flowlog_pace k = 0; k < PACES; k++) {
         struct side *s = &e->sides[k];
         int added;
 
@@ -621,7 +635,7 @@ static void add_record(struct flowlog *f, struct eni *e, const struct flowlog_re
         f->stats.held += (uint32_t)added;
         if (f->stats.held > f->stats.held_most)
             f->stats.held_most = f->stats.held;
-        hold(f, e, now);
+        hold(f, e, k, now);
     }
 }
 
@@ -631,7 +645,7 @@ void flowlog_add(struct flowlog *f, const struct log_record *raw, int64_t now, i
     unsigned n;
 
     if (raw->kind == LOG_LOST) {
-        flowlog_lost(f, raw->near, 0);
+        flowlog_lost(f, raw->near, PACES, 0);
         return;
     }
     n = flowlog_records_of(raw, &who, at);
@@ -645,39 +659,40 @@ void flowlog_add(struct flowlog *f, const struct log_record *raw, int64_t now, i
         make_room(f, now, epoch_ns);
 }
 
-static void eni_lost(struct eni *e, int64_t since) {
-    for (int k = 0; k < PACES; k++) {
+static void eni_lost(struct flowlog *f, struct eni *e, enum flowlog_pace pace, int64_t since) {
+    for (enum flowlog_pace k = 0; k < PACES; k++) {
         struct side *s = &e->sides[k];
 
-        if (!s->wanted)
+        if (!s->wanted || (pace != PACES && k != pace))
             continue;
         s->lost = true;
         if (since && (!s->lost_at || since < s->lost_at))
             s->lost_at = since;
+        hold(f, e, k, since ? since : f->windows[k].start);
     }
 }
 
-void flowlog_lost(struct flowlog *f, uint32_t number, int64_t since) {
+void flowlog_lost(struct flowlog *f, uint32_t number, enum flowlog_pace pace, int64_t since) {
     struct eni *e;
 
     if (!(number & LOG_GATEWAY_KEY)) {
         e = eni_find(f, number);
         if (e)
-            eni_lost(e, since);
+            eni_lost(f, e, pace, since);
         return;
     }
     /* Which of the gateways with this key it was, nobody knows. */
     for (e = f->gateways ? f->gateways[number & (GATEWAY_KEYS - 1)] : NULL; e; e = e->same_key)
-        eni_lost(e, since);
+        eni_lost(f, e, pace, since);
 }
 
 /* ---- time ---- */
 
-static int64_t length_of(const struct flowlog *f, int pace) {
+static int64_t length_of(const struct flowlog *f, enum flowlog_pace pace) {
     return pace == SLOW ? f->o.window * SLOW_WINDOWS : f->o.window;
 }
 
-static int64_t end_after(const struct flowlog *f, int pace, int64_t now) {
+static int64_t end_after(const struct flowlog *f, enum flowlog_pace pace, int64_t now) {
     int64_t length = length_of(f, pace);
 
     return (now / length + 1) * length;
@@ -693,7 +708,7 @@ int64_t flowlog_next(const struct flowlog *f) {
 
 /* The clock was set, or this is the first look at it. */
 static void set_clock(struct flowlog *f, int64_t now) {
-    for (int k = 0; k < PACES; k++) {
+    for (enum flowlog_pace k = 0; k < PACES; k++) {
         struct window *w = &f->windows[k];
 
         if (w->end - now > length_of(f, k) || !w->end)
@@ -704,7 +719,7 @@ static void set_clock(struct flowlog *f, int64_t now) {
 }
 
 /* Whether the window is done with. */
-static bool end_window(struct flowlog *f, int pace, int64_t now, int64_t epoch_ns,
+static bool end_window(struct flowlog *f, enum flowlog_pace pace, int64_t now, int64_t epoch_ns,
                        int64_t *budget) {
     struct window *w = &f->windows[pace];
 
@@ -733,7 +748,7 @@ bool flowlog_turn(struct flowlog *f, int64_t now, int64_t epoch_ns, uint32_t bud
     int64_t left = budget ? budget : 1;
 
     set_clock(f, now);
-    for (int k = 0; k < PACES; k++)
+    for (enum flowlog_pace k = 0; k < PACES; k++)
         if ((f->windows[k].ending || now >= f->windows[k].end) &&
             !end_window(f, k, now, epoch_ns, &left))
             return true;
@@ -744,7 +759,7 @@ void flowlog_flush(struct flowlog *f, int64_t now, int64_t epoch_ns) {
     struct eni *e;
 
     TAILQ_FOREACH (e, &f->list, link)
-        for (int k = 0; k < PACES; k++)
+        for (enum flowlog_pace k = 0; k < PACES; k++)
             if (e->sides[k].table.n || e->sides[k].lost)
                 write_side(f, e, k, NULL, now, epoch_ns, LEAVES);
 }
@@ -795,7 +810,7 @@ struct flowlog_stats flowlog_stats(struct flowlog *f) {
     s.enis = HASH_COUNT(f->enis);
     TAILQ_FOREACH (e, &f->list, link) {
         s.covered += is_covered(e);
-        for (int k = 0; k < PACES; k++)
+        for (enum flowlog_pace k = 0; k < PACES; k++)
             s.bytes += flowlog_table_bytes(&e->sides[k].table);
     }
     return s;

@@ -29,14 +29,21 @@
 
 struct flowlog;
 
+enum flowlog_pace {
+    FLOWLOG_FAST, /* 60 seconds */
+    FLOWLOG_SLOW, /* 600 */
+    FLOWLOG_PACES,
+};
+
 struct flowlog_options {
     int64_t window;       /* seconds that a window of "60" lasts; one of "600" ten times that */
     uint32_t records_max; /* held in all */
     uint64_t seed;        /* random */
     /* Takes a batch, as spool_put: 0 or -errno. */
     int (*put)(void *arg, const struct spool_meta *meta, const char *lines, size_t len);
-    /* The interface has records that are only here, since `since`; 0: it has none any more. */
-    void (*held)(void *arg, uint32_t number, const char *id, int64_t since);
+    /* The interface has records for logs of this pace that are only here, since `since`; 0: it has
+     * none any more. */
+    void (*held)(void *arg, uint32_t number, const char *id, enum flowlog_pace pace, int64_t since);
     void *arg;
 };
 
@@ -67,7 +74,7 @@ struct flowlog_log {
     uint8_t traffic, destination_type; /* enum spool_traffic, spool_destination */
     const char *destination;
     const char *format; /* "${version} ..." */
-    bool slow;          /* of 600 seconds */
+    enum flowlog_pace pace;
     bool hive, per_hour;
 };
 /* A new log, or the same again (nothing changes). Writes out what its interfaces had until now, for
@@ -79,8 +86,9 @@ bool flowlog_log_known(const struct flowlog *f, const char *id);
 
 /* What the kernel told; LOG_LOST too. */
 void flowlog_add(struct flowlog *f, const struct log_record *raw, int64_t now, int64_t epoch_ns);
-/* Something of the interface was lost, in this window or since `since` (0: this window). */
-void flowlog_lost(struct flowlog *f, uint32_t number, int64_t since);
+/* Something of the interface was lost for logs of this pace (FLOWLOG_PACES: of both), in this
+ * window or since `since` (0: this window). */
+void flowlog_lost(struct flowlog *f, uint32_t number, enum flowlog_pace pace, int64_t since);
 
 /* When the next window ends. */
 int64_t flowlog_next(const struct flowlog *f);

@@ -19,7 +19,7 @@
 #include "vpcd/worker.h"
 
 #define WORKER_UID 478 /* where there is no user vpcd; a system uid that Debian gives to nobody */
-#define AGENT_ARGS_MAX 16
+#define AGENT_ARGS_MAX 24
 
 /* The worker's user: --user, else "vpcd", else a fixed uid. */
 static int find_user(const struct options *o, struct supervisor_config *config) {
@@ -49,7 +49,9 @@ static int own_path(char out[PATH_MAX]) {
     return 0;
 }
 
-static void agent_argv(const struct options *o, char *path, char *argv[AGENT_ARGS_MAX]) {
+static void agent_argv(const struct options *o, gid_t worker, char *path,
+                       char *argv[AGENT_ARGS_MAX]) {
+    static char group[16];
     const char *const args[] = {
         path,
         "--state-dir",
@@ -58,13 +60,18 @@ static void agent_argv(const struct options *o, char *path, char *argv[AGENT_ARG
         o->public_pool_text,
         "--ipv6-pool",
         o->ipv6_pool_text,
+        "--spool-group",
+        group,
         o->uplink_allow ? "--uplink-allow" : NULL,
         o->uplink_allow,
+        o->flow_log_window ? "--flow-log-window" : NULL,
+        o->flow_log_window,
         o->tap_user ? "--tap-user" : NULL,
         o->tap_user,
     };
     int n = 0;
 
+    snprintf(group, sizeof(group), "%u", (unsigned)worker);
     for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
         if (args[i])
             argv[n++] = (char *)(uintptr_t)args[i];
@@ -99,7 +106,7 @@ static int supervise(const struct options *o, int argc, char **argv) {
         .name = "worker", .argv = worker, .uid = config.uid, .gid = config.gid};
     if (!o->no_agent) {
         beside(self, "vpc-agent", agent);
-        agent_argv(o, agent, agent_args);
+        agent_argv(o, config.gid, agent, agent_args);
         children[config.n_children++] =
             (struct supervisor_child){.name = "agent", .argv = agent_args, .lock = "agent/lock"};
     }

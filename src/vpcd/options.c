@@ -26,6 +26,7 @@ enum option_id {
     OPT_IPV6_POOL,
     OPT_UPLINK,
     OPT_UPLINK_ALLOW,
+    OPT_FLOW_LOG_WINDOW,
     OPT_UPLINK_MASQUERADE,
     OPT_TAP_USER,
     OPT_NO_AGENT,
@@ -67,6 +68,8 @@ static const struct {
     {OPT_UPLINK, "uplink", "DEV", NULL},
     {OPT_UPLINK_ALLOW, "uplink-allow", "PORTS",
      "the host's own ports that instances may reach: tcp/8080,udp/53 or all"},
+    {OPT_FLOW_LOG_WINDOW, "flow-log-window", "SECONDS",
+     "for tests: how long a flow log's minute lasts, 1 to 60"},
     {OPT_UPLINK_MASQUERADE, "uplink-masquerade", NULL,
      "let instances out through the host's own forwarding"},
     {OPT_TAP_USER, "tap-user", "NAME", "who may open the taps of virtual machines (root)"},
@@ -162,6 +165,10 @@ static int take(enum option_id id, const char *value, struct options *o) {
         return parse_pool(value, IP_V6, &o->ipv6_pool);
     case OPT_UPLINK:
         return fail("--uplink", value, "a real device as the uplink is not offered yet");
+    case OPT_FLOW_LOG_WINDOW:
+        o->flow_log_window = value;
+        return int_parse(value, 1, 60, &number) == 0 ? 0
+                                                     : fail("--flow-log-window", value, "1 to 60");
     case OPT_UPLINK_ALLOW:
         o->uplink_allow = value;
         return 0;

@@ -24,7 +24,7 @@ ALLOWED = {
     "dataplane": {"base", "abi"},  # never sees the model
     "link": {"base"},
     "follow": {"base", "model", "stream"},  # a client of the stream, as objects in an index
-    "agent": {"base", "abi", "model", "stream", "follow", "rules", "dataplane", "link"},
+    "agent": {"base", "abi", "model", "flowlog", "stream", "follow", "rules", "dataplane", "link"},
     "services": {"base", "abi", "model", "stream", "follow", "http"},  # parses bytes from instances
     "vpcd": {"base", "model", "store", "stream", "http", "logs", "api"},
     "deliver": {"base", "flowlog", "logs"},  # takes batches from the spool to their destination
