@@ -136,6 +136,15 @@ void flow_reader_sweep_soon(struct flow_reader *r) {
 
 /* ---- the kernel ---- */
 
+static void publish(struct flow_reader *r) {
+    struct flowlog_stats stats = flowlog_stats(r->windows);
+
+    pthread_mutex_lock(&r->status_lock);
+    r->stats = stats;
+    r->spool_stats = spool_stats(r->spool);
+    pthread_mutex_unlock(&r->status_lock);
+}
+
 static void look_at_clock(struct flow_reader *r) {
     struct timespec real, mono;
 
@@ -378,6 +387,7 @@ static void change(struct flow_reader *r) {
         log_error("flow logs: memory was short, something was not recorded");
         cut(NULL, FLOWLOG_PACES, 0, r);
     }
+    publish(r);
 }
 
 /* Those that are gone for long, and have nothing left to tell. */
@@ -420,15 +430,6 @@ static void held(void *arg, uint32_t number, const char *id, enum flowlog_pace p
 
     if (flow_held_set(r->held, id, pace, since) < 0 && since)
         log_warn("flow logs: a death of this process would not be told in the logs of %s", id);
-}
-
-static void publish(struct flow_reader *r) {
-    struct flowlog_stats stats = flowlog_stats(r->windows);
-
-    pthread_mutex_lock(&r->status_lock);
-    r->stats = stats;
-    r->spool_stats = spool_stats(r->spool);
-    pthread_mutex_unlock(&r->status_lock);
 }
 
 static void windows(struct flow_reader *r) {

@@ -180,11 +180,14 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
         return NULL;
     if (sweep(a, &deleted, &live) == 0)
         a->flows = live;
-    return json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s,s:i}", "version", VPCD_VERSION, "pid",
-                     (int)getpid(), "connected", (int)world_connected(a->world), "open",
-                     (int)a->open, "instances", instances_json(&in), "drops", drops(a), "flows",
-                     (int)(a->flows / 2), "unlimited", cgroup_unlimited(), "lacking",
-                     (int)enforce_lacking(a->enforce));
+    told =
+        json_pack("{s:s,s:i,s:b,s:b,s:o,s:o,s:i,s:s,s:i}", "version", VPCD_VERSION, "pid",
+                  (int)getpid(), "connected", (int)world_connected(a->world), "open", (int)a->open,
+                  "instances", instances_json(&in), "drops", drops(a), "flows", (int)(a->flows / 2),
+                  "unlimited", cgroup_unlimited(), "lacking", (int)enforce_lacking(a->enforce));
+    if (a->flow_logs.reader)
+        json_object_set_new(told, "flow_logs", flow_reader_status(a->flow_logs.reader));
+    return told;
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg) {

@@ -68,6 +68,23 @@ static void print_instance(const json_t *row) {
     }
 }
 
+static void print_flow_logs(const json_t *f) {
+    char bytes[24];
+
+    if (!number_in(f, "logs"))
+        return;
+    printf("%lld flow logs of %lld interfaces: %lld records written, %lld held; %lld batches (%s) "
+           "wait for delivery\n",
+           number_in(f, "logs"), number_in(f, "interfaces"), number_in(f, "records"),
+           number_in(f, "records_held"), number_in(f, "spool_batches"),
+           bytes_text((unsigned long long)number_in(f, "spool_bytes"), bytes));
+    if (number_in(f, "skipdata"))
+        printf("note: %lld windows of an interface were not whole (SKIPDATA), %lld records found "
+               "no room here\n",
+               number_in(f, "skipdata"), number_in(f, "records_lost"));
+    printf("\n");
+}
+
 static void print_agent(const json_t *a) {
     const json_t *row;
     size_t i;
@@ -94,6 +111,7 @@ static void print_agent(const json_t *a) {
     }
     if (json_array_size(json_object_get(a, "instances")))
         printf("\n");
+    print_flow_logs(json_object_get(a, "flow_logs"));
     print_drop_counts(a, false);
 }
 
