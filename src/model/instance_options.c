@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/instance_options.h"
 
+#include <string.h>
+
 const char *const on_off_names[] = {"", "disabled", "enabled", NULL};
 const char *const metadata_tokens_names[] = {"", "optional", "required", NULL};
 
@@ -21,6 +23,14 @@ struct metadata_options metadata_options_or(const struct metadata_options *mine,
         .tags = mine->tags ? mine->tags : other->tags,
         .hop_limit = mine->hop_limit ? mine->hop_limit : other->hop_limit,
     };
+}
+
+bool metadata_shows_tag(const char *key) {
+    size_t n =
+        strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-=._:,@");
+
+    return n > 0 && !key[n] && strcmp(key, ".") != 0 && strcmp(key, "..") != 0 &&
+           strcmp(key, "_index") != 0;
 }
 
 static const struct field defaults_fields[] = {

@@ -30,6 +30,10 @@ extern const struct metadata_options metadata_options_default;
 struct metadata_options metadata_options_or(const struct metadata_options *mine,
                                             const struct metadata_options *other);
 
+/* Whether metadata can show a tag of this key: letters, digits and "+-=._:,@", but not ".", ".." or
+ * "_index" (EC2 user guide, "View tags for your EC2 instances using instance metadata"). */
+bool metadata_shows_tag(const char *key);
+
 /* What new instances of an account get in a region. Id: METADATA_DEFAULTS_ID. */
 struct metadata_defaults {
     struct obj o;

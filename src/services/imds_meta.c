@@ -187,23 +187,16 @@ static bool enter_key(struct imds_view *v, const char *name) {
     return v->instance->public_key && v->instance->key_name && strcmp(name, "0") == 0;
 }
 
-bool imds_tag_key_is_sane(const char *key) {
-    return *key &&
-           strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-=._:,@") ==
-               strlen(key) &&
-           strcmp(key, ".") != 0 && strcmp(key, "..") != 0 && strcmp(key, "_index") != 0;
-}
-
 static void list_tags(const struct imds_view *v, struct buf *out) {
     if (v->options->tags != STATE_ENABLED)
         return;
     list_each (struct tag, t, v->instance->tags)
-        if (imds_tag_key_is_sane(t->key))
+        if (metadata_shows_tag(t->key))
             imds_line(out, t->key);
 }
 
 static bool enter_tag(struct imds_view *v, const char *name) {
-    if (v->options->tags != STATE_ENABLED || !imds_tag_key_is_sane(name))
+    if (v->options->tags != STATE_ENABLED || !metadata_shows_tag(name))
         return false;
     list_each (struct tag, t, v->instance->tags)
         if (strcmp(t->key, name) == 0)

@@ -53,8 +53,5 @@ bool imds_public_name(const struct imds_view *v, const struct network_interface 
                       struct buf *out);
 void imds_groups(const struct imds_view *v, const struct network_interface *eni, bool names,
                  struct buf *out);
-/* Letters, digits and "+-=._:,@", not "." or "..", not "_index" (EC2 user guide, "Tag your
- * resources"): others cannot be shown. */
-bool imds_tag_key_is_sane(const char *key);
 
 #endif

@@ -29,6 +29,26 @@ EC2_DEFAULT = {"State": "applied", "HttpTokens": "optional", "HttpPutResponseHop
                "HttpProtocolIpv6": "disabled", "InstanceMetadataTags": "disabled"}
 
 
+def test_tags_that_metadata_cannot_show(ec2, net):
+    """With InstanceMetadataTags, keys are part of a path: EC2 refuses those that cannot be."""
+    def tagged(key, **more):
+        return net.run(TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": key, "Value": "x"}]}], **more)
+
+    def tag(i, key):
+        ec2.create_tags(Resources=[i["InstanceId"]], Tags=[{"Key": key, "Value": "x"}])
+
+    shown, hidden = {"MetadataOptions": {"InstanceMetadataTags": "enabled"}}, tagged("has/slash")
+    for key in "has/slash", "a b", "..", ".", "_index", "ä":
+        assert error_code(lambda: tagged(key, **shown)) == "InvalidParameterValue", key
+    i = tagged("a-Z+=._:,@9", **shown)
+    assert error_code(lambda: tag(i, "has/slash")) == "InvalidParameterValue"
+    tag(i, "fine")
+    assert error_code(ec2.modify_instance_metadata_options, InstanceId=hidden["InstanceId"],
+                      InstanceMetadataTags="enabled") == "InvalidParameterValue"
+    ec2.delete_tags(Resources=[hidden["InstanceId"]], Tags=[{"Key": "has/slash"}])
+    ec2.modify_instance_metadata_options(InstanceId=hidden["InstanceId"], InstanceMetadataTags="enabled")
+
+
 def test_metadata_options(ec2, net):
     plain = net.run()
     assert plain["MetadataOptions"] == EC2_DEFAULT

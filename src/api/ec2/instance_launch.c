@@ -49,6 +49,8 @@ static struct instance *make_instance(struct call *c, const struct launch *l,
     }
     if (l->tag_specifications && call_tags(c, l->tag_specifications, i) < 0)
         return NULL;
+    if (metadata_tags_check(c, i) < 0)
+        return NULL;
     txn_put(c->txn, i);
     return i;
 }

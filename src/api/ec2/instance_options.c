@@ -59,6 +59,18 @@ static struct instance *edit_instance(struct call *c, const char *id) {
     return i;
 }
 
+int metadata_tags_check(struct call *c, const struct instance *i) {
+    if (i->metadata.tags == STATE_ENABLED)
+        list_each (struct tag, t, i->tags)
+            if (!metadata_shows_tag(t->key))
+                return call_error(c, "InvalidParameterValue",
+                                  "'%.255s' is not a valid tag key. Tag keys must match pattern "
+                                  "([0-9a-zA-Z\\\\-_+=,.@:]{1,255}), and must not be a reserved "
+                                  "name ('.', '..', '_index')",
+                                  t->key);
+    return 0;
+}
+
 static int modify_metadata_options(struct call *c, const void *params) {
     const struct modify_metadata *p = params;
     struct metadata_options wanted = metadata_param_options(&p->options);
@@ -67,6 +79,8 @@ static int modify_metadata_options(struct call *c, const void *params) {
     if (!i)
         return -1;
     i->metadata = metadata_options_or(&wanted, &i->metadata);
+    if (metadata_tags_check(c, i) < 0)
+        return -1;
     txn_put(c->txn, i);
     xml_text(&c->xml, "instanceId", i->o.id);
     /* EC2 answers `pending`; the next DescribeInstances says `applied`. */

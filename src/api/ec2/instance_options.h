@@ -19,6 +19,9 @@ struct metadata_param {
 struct metadata_options metadata_param_options(const struct metadata_param *p);
 /* What a new instance gets: what was said, the account's defaults, EC2's. */
 struct metadata_options metadata_for_launch(struct call *c, const struct metadata_param *p);
+/* An instance whose tags are in its metadata has none that cannot be shown there: 0, or the error.
+ */
+int metadata_tags_check(struct call *c, const struct instance *i);
 
 struct name_param {
     char *hostname_type;

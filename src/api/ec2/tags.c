@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/actions.h"
+#include "api/ec2/instance_options.h"
 
 struct tag_param {
     char *key;
@@ -73,6 +73,8 @@ static int create_tags(struct call *c, const void *params) {
         list_each (struct tag_param, t, p->tags)
             if (tags_set(c, tags, t->key, t->value) < 0)
                 return -1;
+        if (kind_by_id(*id) == KIND_INSTANCE && metadata_tags_check(c, copy) < 0)
+            return -1;
         txn_put(c->txn, copy);
     }
     return call_return_true(c);
