@@ -29,9 +29,9 @@
     X(14, SPOOFED_ARP, "spoofed-arp", "ARP or neighbour discovery that speaks for somebody else.") \
     X(15, ARP_UNKNOWN, "arp-unknown", "ARP or neighbour discovery for an address that nobody has here (or a probe, which must stay unanswered).") \
     X(16, ND_INVALID, "nd-invalid", "Neighbour discovery that RFC 4861 tells a receiver to discard.") \
-    X(17, ROUTER_SOLICITATION, "router-solicitation", "Router solicitations are not answered: routes are configured.") \
+    X(17, ROUTER_SOLICITATION, "router-solicitation", "A router solicitation to nobody who answers it.") \
     X(18, MLD, "multicast-listener", "Multicast listener reports: there is no multicast inside a VPC.") \
-    X(19, DHCP, "dhcp", "DHCP is not served by this version, and an instance is no server.") \
+    X(19, DHCP, "dhcp", "DHCP that is no client's question to the subnet's server: an instance is none.") \
     X(20, LINK_LOCAL, "link-local", "Link-local destinations are not forwarded, and this service is not there.") \
     X(21, TO_ROUTER, "to-router", "The router's own address answers nothing.") \
     X(22, GROUP_EGRESS, "security-group-egress", "No rule of the sender's security groups allows it out.") \
@@ -60,7 +60,10 @@
     X(45, EGRESS_ONLY, "egress-only", "From outside to an interface behind an egress-only internet gateway, and of no flow that it began.") \
     X(46, FRAGMENT_LATE, "fragment-without-first", "A later fragment of a packet whose first one did not pass here before it, or too long ago.") \
     X(47, NOT_OPEN, "tap-not-open", "Nobody has the tap of the receiving interface open: its virtual machine does not run.") \
-    X(48, FLOW_BUSY, "flow-busy", "The flow's entry was being rewritten all the time; the next packet finds it.")
+    X(48, FLOW_BUSY, "flow-busy", "The flow's entry was being rewritten all the time; the next packet finds it.") \
+    X(49, DNS_OFF, "dns-off", "The resolver is asked in a VPC without enableDnsSupport.") \
+    X(50, SERVICE_ALLOWANCE, "linklocal-allowance", "More than 1,024 packets in a second to the services of the link (linklocal_allowance_exceeded).") \
+    X(51, SERVICE_ANSWER, "no-answer-of-a-service", "From the services' namespace, and no answer of a service to an address of the interface.")
 /* clang-format on */
 
 enum drop_reason {

@@ -36,6 +36,7 @@ struct drop_budget {
 struct dry_result {
     __u32 reason; /* enum drop_reason; 0: it would go on, by `verdict` */
     struct flow_verdict verdict;
+    __u32 service; /* enum service_what; not 0: it is answered there, and `verdict` is not valid */
 };
 
 #pragma GCC diagnostic pop

@@ -456,11 +456,36 @@ struct eni_stats_value {
     __u64 too_big_told;       /* and how many (src/bpf/too_big.h) */
 };
 
+/* resolvers: of each subnet, where its VPC's resolver is asked (src/bpf/service.h). */
+#define SERVICE_LAYOUT 1
+enum resolver_flags {
+    RESOLVER_ON = 1 << 0, /* enableDnsSupport */
+};
+struct resolver_value {
+    __u32 flags;
+    struct abi_addr addr; /* the VPC's base + 2 */
+};
+
+/* service_config: one entry, index 0. */
+struct service_config_value {
+    __u32 ifindex; /* the data plane's end of the services' veth; 0: there is none */
+    __u8 mac[6];   /* of the other end */
+    __u16 zero;
+};
+
+/* service_stats: of each ENI of this host; made by attach, written by BPF. */
+struct service_stats_value {
+    __u64 window; /* second << 32 | packets of it */
+    __u64 requests, answers;
+    __u64 exceeded; /* linklocal_allowance_exceeded */
+};
+
 /* progs: what the stubs on the devices call. */
 enum prog_index {
     PROG_ENI = 0,
     PROG_UPLINK = 1,
     PROG_GUARD = 2,
+    PROG_SERVICES = 3,
     PROG_COUNT = 8,
 };
 

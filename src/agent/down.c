@@ -11,6 +11,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/guest.h"
+#include "agent/services_net.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "dataplane/dataplane.h"
@@ -55,6 +56,7 @@ int down(const struct owner *owner) {
         r = note(r, k, "instances");
     }
     cgroup_remove_all(owner->hash);
+    services_net_down(owner);
     netns_tidy();
     k = rtnl_open(-1, &rtnl);
     r = note(r, k < 0 ? k : owner_delete_links(owner, rtnl), "devices");

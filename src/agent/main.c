@@ -26,6 +26,7 @@
 #include "agent/options.h"
 #include "agent/recent.h"
 #include "agent/reconcile.h"
+#include "agent/serve.h"
 #include "agent/trace.h"
 #include "follow/world.h"
 #include "base/cleanup.h"
@@ -45,11 +46,13 @@ struct agent {
     struct rtnl *rtnl;
     struct dataplane *dp;
     struct uplink uplink;
+    struct services_net services;
     struct guests guests;
     struct plugs plugs;
     struct enforce *enforce;
     struct reconcile *reconcile;
     struct world *world;
+    struct serve *serve;
     struct control *control;
     struct recent *recent;
     struct flow_logs flow_logs;
@@ -64,6 +67,7 @@ static void changed(void *arg, const struct obj *old, const struct obj *new) {
     enforce_change(a->enforce, world_index(a->world), old, new);
     reconcile_change(a->reconcile, old, new);
     flow_logs_change(&a->flow_logs, world_index(a->world), old, new);
+    serve_change(a->serve, old, new);
 }
 
 static void settled(void *arg, bool snapshot) {
@@ -83,6 +87,7 @@ static void settled(void *arg, bool snapshot) {
     }
     if (a->open)
         flow_logs_settled(&a->flow_logs, snapshot);
+    serve_settled(a->serve);
     if (!snapshot)
         return;
     reconcile_all(a->reconcile);
@@ -93,13 +98,27 @@ static void settled(void *arg, bool snapshot) {
     }
 }
 
-/* Somebody deleted the uplink, an administrator say: it comes back. */
+static int complain(const char *what, int r) {
+    log_error("%s: %s", what, strerror(-r));
+    return r;
+}
+
+/* Somebody deleted the uplink or the services' device, an administrator say: it comes back. */
 static void device_gone(void *arg, int ifindex) {
     _buf_ struct buf err = BUF_INIT;
     struct agent *a = arg;
     struct link_info info;
     int r;
 
+    if (ifindex ? ifindex == a->services.ifindex
+                : link_get_index(a->rtnl, a->services.ifindex, &info) == -ENODEV) {
+        const char *what;
+
+        log_warn("the services' device was deleted; it is made again");
+        r = services_net_ensure(&a->owner, a->rtnl, a->dp, &a->services, &what);
+        if (r < 0)
+            complain(what, r);
+    }
     if (ifindex ? ifindex != a->uplink.host_ifindex
                 : link_get_index(a->rtnl, a->uplink.host_ifindex, &info) != -ENODEV)
         return;
@@ -212,14 +231,10 @@ static void on_child(evutil_socket_t sig, short what, void *arg) {
         ;
 }
 
-static int complain(const char *what, int r) {
-    log_error("%s: %s", what, strerror(-r));
-    return r;
-}
-
 static int start_dataplane(struct agent *a) {
     _buf_ struct buf err = BUF_INIT;
     char dir[OWNER_PIN_DIR];
+    const char *what;
     int r = dataplane_open(owner_pin_dir(&a->owner, dir), &a->dp, &err);
 
     if (r < 0) {
@@ -230,9 +245,13 @@ static int start_dataplane(struct agent *a) {
     if (r < 0)
         return complain("route netlink", r);
     r = outside_prepare(&a->owner, a->rtnl, a->dp, &a->options.outside, &a->uplink, &err);
-    if (r < 0)
+    if (r < 0) {
         log_error("%s", buf_str(&err));
-    return r;
+        return r;
+    }
+    a->services.netns_fd = -1;
+    r = services_net_ensure(&a->owner, a->rtnl, a->dp, &a->services, &what);
+    return r < 0 ? complain(what, r) : 0;
 }
 
 /* Without them everything else goes on. */
@@ -278,6 +297,9 @@ static int start_rest(struct agent *a) {
     snprintf(path, sizeof(path), "%s/run/stream.sock", a->owner.dir);
     if (r == 0)
         r = world_new(a->base, path, a->owner.dir, "vpcd", &handlers, &a->world);
+    if (r == 0)
+        r = serve_new(a->base, &a->owner, &a->services, world_index(a->world), &a->plugs,
+                      &a->serve);
     if (r < 0)
         return complain("start", r);
     reconcile_set_world(a->reconcile, a->world);
@@ -315,7 +337,9 @@ static int run(struct agent *a) {
     recent_free(a->recent);
     reconcile_free(a->reconcile);
     enforce_free(a->enforce);
+    serve_free(a->serve);
     world_free(a->world);
+    services_net_close(&a->services);
     plugs_close(&a->plugs);
     for (int i = 0; i < 3; i++)
         if (a->signals[i])

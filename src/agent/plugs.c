@@ -86,12 +86,19 @@ struct plug *plug_find_ifindex(struct plugs *p, int ifindex) {
     return NULL;
 }
 
+static void tell(struct plugs *p, const struct plug *plug, const struct network_interface *eni) {
+    if (p->told)
+        p->told(p->told_arg, plug, eni);
+}
+
 void plug_lost(struct plugs *p, struct plug *plug) {
+    tell(p, plug, NULL);
     dataplane_detach_eni(p->dp, plug->number);
     plug_free(p, plug);
 }
 
 void plug_remove(struct plugs *p, struct plug *plug) {
+    tell(p, plug, NULL);
     dataplane_detach_eni(p->dp, plug->number);
     eni_unplug(p->rtnl, plug->ifindex);
     plug_free(p, plug);
@@ -204,6 +211,7 @@ int plug_ensure(struct plugs *p, const struct index *ix, const struct network_in
     plug->addrs = TAKE_PTR(addrs);
     plug->n_addrs = n;
     if (!plug->fresh) {
+        tell(p, plug, eni);
         r = attach(p, plug, eni);
         plug->fresh = r == 0;
         plug->closed &= r != 0;

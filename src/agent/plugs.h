@@ -38,6 +38,9 @@ struct plugs {
     struct dataplane *dp;
     uid_t tap_user; /* who may open taps */
     struct plug *all;
+    /* Whoever wants to know what is plugged in; `eni` NULL: taken out. May be NULL. */
+    void (*told)(void *arg, const struct plug *plug, const struct network_interface *eni);
+    void *told_arg;
 };
 
 /* Finds the devices of a former agent. */

@@ -137,6 +137,7 @@ struct pkt {
     u32 crosses;     /* a subnet's border, last: it leaves the sender's, or comes from outside */
     u32 route_kind;  /* enum route_kind, what the route table says; 0: no route */
     u32 route_target;
+    u32 service;    /* enum service_what */
     u32 next;       /* enum next_stage */
     u32 next_vpc;   /* ANSWER_NAT: whose private address the destination is; 0: a public one */
     u32 nat;        /* NAT gateway through which it leaves; 0: none */

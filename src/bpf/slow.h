@@ -18,6 +18,7 @@
 #include "bpf/recall.h"
 #include "bpf/receiver.h"
 #include "bpf/route.h"
+#include "bpf/service.h"
 #include "bpf/source.h"
 
 /* The generations are read before anything they stand for: a verdict may be stored as older than
@@ -105,8 +106,8 @@ STAGE int slow_eni_as(void) {
         reason = flow_recall();
     if (!reason && p->error && !p->known)
         return NOT_OF_FLOW;
-    if (!reason && is_service(p->key.family, &p->key.dst)) /* 3: no flow goes there */
-        reason = DROP_LINK_LOCAL;
+    if (!reason && service_asked(p)) /* 3: no flow goes there */
+        return TO_SERVICE;
     if (!reason)
         reason = source_check(); /* 4 */
     if (!reason)

@@ -15,6 +15,11 @@ SEC("tc") int stub_uplink(struct __sk_buff *skb) {
     return pkt_drop(DROP_NOT_READY);
 }
 
+SEC("tc") int stub_services(struct __sk_buff *skb) {
+    bpf_tail_call(skb, &progs, PROG_SERVICES);
+    return pkt_drop(DROP_NOT_READY);
+}
+
 SEC("tc") int stub_guard(struct __sk_buff *skb) {
     bpf_tail_call(skb, &progs, PROG_GUARD);
     return pkt_drop(DROP_NOT_READY);

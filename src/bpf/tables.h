@@ -220,6 +220,29 @@ struct {
     __type(value, struct host_net_value);
 } host_nets SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_SUBNETS);
+    __type(key, struct subnet_key);
+    __type(value, struct resolver_value);
+} resolvers SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct service_config_value);
+} service_config SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MAX_PORTS);
+    __type(key, struct eni_key);
+    __type(value, struct service_stats_value);
+} service_stats SEC(".maps");
+
 /* Used by the agent only; declared here so that it is made and pinned with the rest. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -7,11 +7,13 @@
 #include "bpf/nd.h"
 #include "bpf/packet.h"
 #include "bpf/parse.h"
+#include "bpf/service.h"
 #include "bpf/slow.h"
 
 #include "bpf/eni.bpf.c"
 #include "bpf/guard.bpf.c"
 #include "bpf/log.bpf.c"
+#include "bpf/services.bpf.c"
 #include "bpf/stub.bpf.c"
 #include "bpf/sweep.bpf.c"
 #include "bpf/uplink.bpf.c"

@@ -40,6 +40,9 @@ enum dataplane_map {
     DATAPLANE_NAT_SOURCES,
     DATAPLANE_NAT_ADDRS,
     DATAPLANE_EGRESS_GATEWAYS,
+    DATAPLANE_RESOLVERS,
+    DATAPLANE_SERVICE_CONFIG, /* key: u32 0 */
+    DATAPLANE_SERVICE_STATS,
     DATAPLANE_NAT_COUNTS,
     DATAPLANE_RULE_TABLES,
     DATAPLANE_RULE_ADDRS,
@@ -134,6 +137,8 @@ int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port
 int dataplane_detach_eni(struct dataplane *dp, uint32_t eni);
 /* The data plane's end of the uplink; DATAPLANE_CONFIG names it too, in uplink_ifindex. */
 int dataplane_attach_uplink(struct dataplane *dp, uint32_t ifindex);
+/* The data plane's end of the services' veth; DATAPLANE_SERVICE_CONFIG names it too. */
+int dataplane_attach_services(struct dataplane *dp, uint32_t ifindex);
 
 /* --- Counters and flows ------------------------------------------------------------------- */
 
@@ -156,6 +161,7 @@ struct dataplane_outcome {
     bool accepted;
     unsigned reason;             /* enum drop_reason when it was not accepted */
     struct flow_verdict verdict; /* when it was accepted and may open a flow */
+    unsigned service;            /* enum service_what: it was accepted and is answered there */
 };
 int dataplane_try(struct dataplane *dp, uint32_t ifindex, const void *frame, size_t len,
                   struct dataplane_outcome *ret);

@@ -66,9 +66,14 @@ int dataplane_attach_eni(struct dataplane *dp, const struct dataplane_port *port
     struct link_value link_value = {.ifindex = port->ifindex, .kind = port->kind}, link_was;
     struct eni_key eni_key = {.eni = port->eni};
     struct eni_stats_value stats = {0};
+    struct service_stats_value service = {0};
     int r;
 
     memcpy(port_value.mac, port->mac, 6);
+    if (bpf_map_update_elem(dp->fds[DATAPLANE_SERVICE_STATS], &eni_key, &service, BPF_NOEXIST) <
+            0 &&
+        errno != EEXIST)
+        return errno == E2BIG ? -ENOSPC : -errno;
     if (bpf_map_update_elem(dp->fds[DATAPLANE_ENI_STATS], &eni_key, &stats, BPF_NOEXIST) < 0 &&
         errno != EEXIST)
         return errno == E2BIG ? -ENOSPC : -errno;
@@ -109,6 +114,8 @@ int dataplane_detach_eni(struct dataplane *dp, uint32_t eni) {
         r = dataplane_publish(dp, port.vpc, DATAPLANE_GEN_NET);
     if (r == 0)
         r = dataplane_del(dp, DATAPLANE_ENI_STATS, &eni_key);
+    if (r == 0)
+        r = dataplane_del(dp, DATAPLANE_SERVICE_STATS, &eni_key);
     return r;
 }
 
@@ -116,4 +123,10 @@ int dataplane_attach_uplink(struct dataplane *dp, uint32_t ifindex) {
     int r = attach_quiet(ifindex, BPF_TC_EGRESS, dp->skel->progs.stub_guard);
 
     return r < 0 ? r : attach_quiet(ifindex, BPF_TC_INGRESS, dp->skel->progs.stub_uplink);
+}
+
+int dataplane_attach_services(struct dataplane *dp, uint32_t ifindex) {
+    int r = attach_quiet(ifindex, BPF_TC_EGRESS, dp->skel->progs.stub_guard);
+
+    return r < 0 ? r : attach_quiet(ifindex, BPF_TC_INGRESS, dp->skel->progs.stub_services);
 }

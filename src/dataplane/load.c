@@ -58,6 +58,12 @@ const struct dataplane_map_row dataplane_maps[DATAPLANE_MAPS] = {
                               sizeof(struct nat_count_value)},
     [DATAPLANE_EGRESS_GATEWAYS] = {"egress_gateways", NAT_LAYOUT, sizeof(struct vpc_key),
                                    sizeof(struct egress_gateway_value)},
+    [DATAPLANE_RESOLVERS] = {"resolvers", SERVICE_LAYOUT, sizeof(struct subnet_key),
+                             sizeof(struct resolver_value)},
+    [DATAPLANE_SERVICE_CONFIG] = {"service_config", SERVICE_LAYOUT, sizeof(uint32_t),
+                                  sizeof(struct service_config_value)},
+    [DATAPLANE_SERVICE_STATS] = {"service_stats", SERVICE_LAYOUT, sizeof(struct eni_key),
+                                 sizeof(struct service_stats_value)},
     [DATAPLANE_RULE_TABLES] = {"rule_tables", RULE_LAYOUT, sizeof(struct rule_table_key),
                                sizeof(struct rule_table_value)},
     [DATAPLANE_RULE_ADDRS] = {"rule_addrs", RULE_LAYOUT, sizeof(struct rule_addr_key),
@@ -271,6 +277,8 @@ int dataplane_prog_fd(struct dataplane *dp, enum prog_index index) {
         return bpf_program__fd(dp->skel->progs.eni);
     case PROG_UPLINK:
         return bpf_program__fd(dp->skel->progs.uplink);
+    case PROG_SERVICES:
+        return bpf_program__fd(dp->skel->progs.services);
     case PROG_GUARD:
         return bpf_program__fd(dp->skel->progs.guard);
     default:
@@ -295,7 +303,7 @@ int run_walk(int prog, uint32_t ret[2]) {
 }
 
 int dataplane_activate(struct dataplane *dp) {
-    static const enum prog_index hooks[] = {PROG_GUARD, PROG_ENI, PROG_UPLINK};
+    static const enum prog_index hooks[] = {PROG_GUARD, PROG_SERVICES, PROG_ENI, PROG_UPLINK};
     uint32_t nothing[2];
     int r;
 
@@ -387,6 +395,7 @@ int dataplane_try(struct dataplane *dp, uint32_t ifindex, const void *frame, siz
         .accepted = opts.retval == TC_ACT_REDIRECT,
         .reason = dp->dry->bss->dry_result.reason,
         .verdict = dp->dry->bss->dry_result.verdict,
+        .service = dp->dry->bss->dry_result.service,
     };
     return 0;
 }

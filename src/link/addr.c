@@ -112,15 +112,18 @@ static struct nlmsghdr *route_request(void *buf, int type, int flags,
                                       const struct link_route *route) {
     struct nlmsghdr *msg = rtnl_request(buf, type, flags);
     struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
-    uint32_t table = route->table ? route->table : RT_TABLE_MAIN;
+    uint32_t table = route->table ? route->table : route->local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
 
     rt->rtm_family = family_of(&route->to.ip);
     rt->rtm_dst_len = route->to.len;
     rt->rtm_table = RT_TABLE_UNSPEC; /* the attribute counts */
     rt->rtm_protocol = RTPROT_STATIC;
-    rt->rtm_type = RTN_UNICAST;
+    rt->rtm_type = route->local ? RTN_LOCAL : RTN_UNICAST;
+    rt->rtm_flags = route->onlink ? RTNH_F_ONLINK : 0;
     rt->rtm_scope =
         route->via.family || route->to.ip.family == IP_V6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    if (route->local && route->to.ip.family == IP_V4)
+        rt->rtm_scope = RT_SCOPE_HOST;
     mnl_attr_put_u32(msg, RTA_TABLE, table);
     mnl_attr_put_u32(msg, RTA_OIF, (uint32_t)route->ifindex);
     if (route->to.len)

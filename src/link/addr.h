@@ -25,6 +25,8 @@ struct link_route {
     int ifindex;
     uint32_t metric; /* 0: the kernel's default */
     uint32_t table;  /* 0: main */
+    bool local;      /* the destinations are this machine's own; table 0: the local one */
+    bool onlink;     /* `via` is reached by the device, whatever its addresses are */
 };
 
 int route_replace(struct rtnl *rtnl, const struct link_route *route);

@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "base/io.h"
 
@@ -106,6 +110,28 @@ int link_set_up(struct rtnl *rtnl, int ifindex, bool up) {
     info->ifi_change = IFF_UP;
     info->ifi_flags = up ? IFF_UP : 0;
     return rtnl_do(rtnl, msg);
+}
+
+int link_set_noarp(struct rtnl *rtnl, int ifindex) {
+    char buf[RTNL_REQUEST_SIZE];
+    struct nlmsghdr *msg = link_request(buf, RTM_NEWLINK, 0, ifindex);
+    struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
+
+    info->ifi_change = IFF_NOARP;
+    info->ifi_flags = IFF_NOARP;
+    return rtnl_do(rtnl, msg);
+}
+
+int link_disable_offload(const char *name) {
+    struct ethtool_value off = {.cmd = ETHTOOL_STXCSUM};
+    struct ifreq request = {.ifr_data = (void *)&off};
+    _close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (snprintf(request.ifr_name, IFNAMSIZ, "%s", name) >= IFNAMSIZ)
+        return -ENODEV;
+    return ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
 }
 
 int link_set_alias(struct rtnl *rtnl, int ifindex, const char *alias) {

@@ -42,6 +42,11 @@ int link_create_veth(struct rtnl *rtnl, const struct veth_end *end, const struct
 
 int link_delete(struct rtnl *rtnl, int ifindex); /* -ENODEV when it is gone already */
 int link_set_up(struct rtnl *rtnl, int ifindex, bool up);
+/* No neighbour is looked for: what goes out has the device's own MAC as its destination. */
+int link_set_noarp(struct rtnl *rtnl, int ifindex);
+/* The kernel computes the checksums of what goes out, and no segments larger than the MTU come.
+ * Caller's own namespace. */
+int link_disable_offload(const char *name);
 int link_set_alias(struct rtnl *rtnl, int ifindex, const char *alias);
 int link_set_mtu(struct rtnl *rtnl, int ifindex, uint32_t mtu);
 /* The kernel makes no IPv6 link-local address of the MAC when the device goes up. */

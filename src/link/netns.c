@@ -75,6 +75,24 @@ int netns_open_pid(int pid) {
     return fd < 0 ? -errno : fd;
 }
 
+int netns_new(void) {
+    struct netns_visit visit;
+    int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd, r = 0;
+
+    if (home < 0)
+        return -errno;
+    if (unshare(CLONE_NEWNET) < 0) {
+        r = -errno;
+        close(home);
+        return r;
+    }
+    fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    r = fd < 0 ? -errno : fd;
+    visit.home = home;
+    netns_leave(&visit);
+    return r;
+}
+
 int netns_mount(const char *name, int netns_fd) {
     char path[PATH_MAX], source[64];
     _close_ int fd = -1;

@@ -25,6 +25,9 @@ void netns_leave(struct netns_visit *visit);
 int netns_open(const char *name);
 int netns_open_pid(int pid);
 
+/* A new, empty one: a descriptor (close-on-exec), or -errno. */
+int netns_new(void);
+
 /* Gives the namespace behind `netns_fd` the name. -EEXIST when the name is mounted already. */
 int netns_mount(const char *name, int netns_fd);
 

@@ -47,7 +47,7 @@ struct subnet_tables {
     uint32_t acl;    /* 0: it refuses, unless the ACL allows everything and needs no table */
     uint32_t edge;   /* of compile_edge()'s routes; 0: no route */
 };
-/* subnets, edges. */
+/* subnets, edges, resolvers. */
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
                    const struct subnet_tables *tables, struct entries *out);
 /* The route table of the internet gateway of a subnet's VPC; NULL: it has none. */

@@ -202,7 +202,9 @@ const struct route_table *compile_edge(const struct index *ix, const struct subn
 
 int compile_subnet(const struct index *ix, const struct compile_env *env, const struct subnet *s,
                    const struct subnet_tables *tables, struct entries *out) {
+    const struct vpc *vpc = index_get(ix, KIND_VPC, s->o.scope, s->vpc_id);
     const struct cidr *c6 = subnet_cidr6(s);
+    struct resolver_value resolver = {0};
     struct subnet_key key = {0};
     struct subnet_value v = {.route_table = tables->routes,
                              .acl_in = subnet_acl(ix, s, false, tables->acl),
@@ -223,6 +225,13 @@ int compile_subnet(const struct index *ix, const struct compile_env *env, const 
     entries_add(out, ENTRY_SUBNETS, &key, &v);
     if (compile_edge(ix, s))
         entries_add(out, ENTRY_EDGES, &key, &edge);
+    if (vpc) {
+        struct ip base = ip_add(&vpc->cidr.ip, 2);
+
+        resolver.flags = vpc->dns_support ? RESOLVER_ON : 0;
+        resolver.addr = compile_addr(&base);
+        entries_add(out, ENTRY_RESOLVERS, &key, &resolver);
+    }
     return out->failed ? -ENOMEM : 0;
 }
 

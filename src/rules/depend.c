@@ -109,6 +109,10 @@ static int routes_to(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_ROUTES, RTB_BY_TARGET, o->id);
 }
 
+static int subnets_of_vpc(const struct walk *w, const struct obj *o) {
+    return units_by(w, UNIT_SUBNET, SUBNET_BY_VPC, o->id);
+}
+
 static int subnets_of_gateway(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_SUBNET, SUBNET_BY_VPC, ((const struct internet_gateway *)o)->vpc_id);
 }
@@ -205,6 +209,7 @@ static const struct {
 } dependencies[] = {
     {KIND_VPC,               own_vpc,           "it has generations"},
     {KIND_VPC,               peerings_of_vpc,   "a connection is none without it"},
+    {KIND_VPC,               subnets_of_vpc,    "whether its resolver answers"},
     {KIND_SUBNET,            own_subnet,        "its prefixes and ACL"},
     {KIND_NETWORK_ACL,       own_acl,           "its entries"},
     {KIND_NETWORK_ACL,       subnets_of_acl,    "they do without its table while it allows all"},

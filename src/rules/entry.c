@@ -27,6 +27,7 @@ static const struct entry_map_info maps[] = {
     [ENTRY_ROUTES] = TABLE("routes", route_key, route_value),
     [ENTRY_SUBNETS] = DIRECT("subnets", subnet_key, subnet_value),
     [ENTRY_EDGES] = DIRECT("edges", subnet_key, edge_value),
+    [ENTRY_RESOLVERS] = DIRECT("resolvers", subnet_key, resolver_value),
     [ENTRY_ENIS] = DIRECT("enis", eni_key, eni_value),
     [ENTRY_NATS] = DIRECT("nats", nat_key, nat_value),
     [ENTRY_NAT_SOURCES] = DIRECT("nat_sources", nat_source_key, nat_source_value),

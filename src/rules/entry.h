@@ -25,6 +25,7 @@ enum entry_map {
     ENTRY_ROUTES,
     ENTRY_SUBNETS, /* from here on: direct */
     ENTRY_EDGES,
+    ENTRY_RESOLVERS,
     ENTRY_ENIS,
     ENTRY_NATS,
     ENTRY_NAT_SOURCES,

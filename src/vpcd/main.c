@@ -14,6 +14,7 @@
 
 #include "api/dump.h"
 #include "base/log.h"
+#include "base/user.h"
 #include "vpcd/options.h"
 #include "vpcd/supervisor.h"
 #include "vpcd/worker.h"
@@ -86,10 +87,11 @@ static void beside(const char *self, const char *name, char out[PATH_MAX]) {
 }
 
 static int supervise(const struct options *o, int argc, char **argv) {
-    static char self[PATH_MAX], agent[PATH_MAX];
-    char *agent_args[AGENT_ARGS_MAX], **worker = calloc((size_t)argc + 4, sizeof(*worker));
+    static char self[PATH_MAX], agent[PATH_MAX], services[PATH_MAX];
+    char *agent_args[AGENT_ARGS_MAX], *services_args[4],
+        **worker = calloc((size_t)argc + 4, sizeof(*worker));
     struct supervisor_config config = {.state_dir = o->state_dir};
-    struct supervisor_child children[SUPERVISOR_CHILDREN_MAX];
+    struct supervisor_child children[SUPERVISOR_CHILDREN_MAX], row;
     int n = 0;
 
     if (!worker || find_user(o, &config) < 0 || own_path(self) < 0)
@@ -109,6 +111,15 @@ static int supervise(const struct options *o, int argc, char **argv) {
         agent_argv(o, config.gid, agent, agent_args);
         children[config.n_children++] =
             (struct supervisor_child){.name = "agent", .argv = agent_args, .lock = "agent/lock"};
+        services_args[0] = services;
+        services_args[1] = (char *)(uintptr_t) "--state-dir";
+        services_args[2] = (char *)(uintptr_t)o->state_dir;
+        services_args[3] = NULL;
+        beside(self, "vpc-services", services);
+        row = (struct supervisor_child){
+            .name = "services", .argv = services_args, .optional = true, .no_network = true};
+        user_find(SERVICES_USER, SERVICES_UID, &row.uid, &row.gid);
+        children[config.n_children++] = row;
     }
     config.children = children;
     n = supervisor_run(&config);

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
+#include "follow/tell.h"
 #include "stream/report.h"
 #include "stream/server.h"
 
@@ -23,39 +23,15 @@ struct publish {
     bool ready;
 };
 
-/* A touch makes a new version of what stays the same: nothing that an agent needs to hear. */
-static bool same_content(const struct obj *old, const struct buf *doc) {
-    _buf_ struct buf before = BUF_INIT;
-
-    obj_encode(old, &before);
-    return !before.failed && before.len == doc->len &&
-           memcmp(buf_str(&before), buf_str(doc), doc->len) == 0;
-}
-
-static void tell(struct publish *p, const struct obj *old, const struct obj *new) {
-    const struct obj *o = new ? new : old;
-    _buf_ struct buf doc = BUF_INIT;
-    char key[OBJ_KEY_MAX];
-
-    obj_key(o, key);
-    if (!new) {
-        stream_server_delete(p->server, key, old->version);
-    } else {
-        obj_encode(new, &doc);
-        if (old && !doc.failed && same_content(old, &doc))
-            return;
-        if (doc.failed ||
-            stream_server_object(p->server, key, new->version, buf_str(&doc), doc.len) < 0)
-            log_error("the agents could not be told of %s", key);
-    }
-    p->batch = true;
+static bool wanted(const struct kind_info *kind) {
+    return kind->on_stream;
 }
 
 static void changed(void *arg, const struct obj *old, const struct obj *new, bool last) {
     struct publish *p = arg;
 
-    if ((old || new) && kind_info((new ? new : old)->kind)->on_stream)
-        tell(p, old, new);
+    if ((old || new) && wanted(kind_info((new ? new : old)->kind)))
+        p->batch |= tell_object(p->server, old, new);
     if (last && p->batch) {
         stream_server_revision(p->server, ++p->revision);
         p->batch = false;
@@ -63,26 +39,7 @@ static void changed(void *arg, const struct obj *old, const struct obj *new, boo
 }
 
 static void send_all(void *arg, const struct index *ix) {
-    struct stream_agent *agent = arg;
-    struct cursor c;
-
-    for (enum kind k = 1; k < KIND_COUNT; k++) {
-        if (!kind_info(k)->on_stream)
-            continue;
-        index_each_all(ix, c, k) {
-            const struct obj *o = c.obj;
-            _buf_ struct buf doc = BUF_INIT;
-            char key[OBJ_KEY_MAX];
-
-            obj_encode(o, &doc);
-            if (doc.failed) {
-                stream_agent_close(agent, "memory is short");
-                return;
-            }
-            if (stream_agent_object(agent, obj_key(o, key), o->version, buf_str(&doc), doc.len) < 0)
-                return;
-        }
-    }
+    tell_all(arg, ix, wanted);
 }
 
 static uint64_t snapshot(void *arg, struct stream_agent *agent) {

@@ -26,7 +26,7 @@ ALLOWED = {
     "follow": {"base", "model", "stream"},  # a client of the stream, as objects in an index
     "agent": {"base", "abi", "model", "flowlog", "stream", "follow", "rules", "dataplane", "link"},
     "services": {"base", "abi", "model", "stream", "follow", "http"},  # parses bytes from instances
-    "vpcd": {"base", "model", "store", "stream", "http", "logs", "api"},
+    "vpcd": {"base", "model", "store", "stream", "follow", "http", "logs", "api"},
     "deliver": {"base", "flowlog", "logs"},  # takes batches from the spool to their destination
     "vpcctl": {"base", "abi", "dataplane", "link"},  # looks at pinned maps, also with no agent there
 }
