@@ -223,14 +223,29 @@ static int read_secret(struct serve *s) {
     return write_file_atomic(path, s->secret, sizeof(s->secret), 0600);
 }
 
+/* By descriptor: what belongs to somebody may be exchanged by them. */
+static int make_dir(const char *path, uid_t uid, gid_t gid, mode_t mode) {
+    _close_ int fd = -1;
+
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return -errno;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
 static int listen_for_askers(struct serve *s) {
     char path[256];
+    int r;
 
     snprintf(path, sizeof(path), "%s/services", s->owner->dir);
-    if (mkdir(path, 0711) < 0 && errno != EEXIST)
-        return -errno;
-    if (chown(path, 0, 0) < 0 || chmod(path, 0711) < 0)
-        return -errno;
+    r = make_dir(path, 0, 0, 0711);
+    if (r < 0)
+        return r;
+    /* Where vpc-services keeps what signs identity documents. */
+    snprintf(path, sizeof(path), "%s/services/identity", s->owner->dir);
+    r = make_dir(path, s->uid, s->gid, 0755);
+    if (r < 0)
+        return r;
     snprintf(path, sizeof(path), "%s/services/sockets.sock", s->owner->dir);
     s->listener = unix_listen(path, 0600);
     if (s->listener < 0)

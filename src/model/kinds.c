@@ -135,9 +135,7 @@ static const struct kind_info kinds[] = {
                        .not_found = "InvalidKeyPair.NotFound",
                        .malformed = "InvalidKeyPair.Malformed",
                        .desc = &key_pair_desc,
-                       .tags = TAGGED(key_pair),
-                       .on_stream = true,
-                       .for_services = true},
+                       .tags = TAGGED(key_pair)},
     [KIND_FLOW_LOG] = {.name = "flow-log",
                        .prefix = "fl-",
                        .resource_type = "vpc-flow-log",
@@ -204,10 +202,7 @@ static const struct kind_info kinds[] = {
                                  .malformed = "InvalidSubnetCidrReservationID.Malformed",
                                  .desc = &subnet_reservation_desc,
                                  .tags = TAGGED(subnet_reservation)},
-    [KIND_METADATA_DEFAULTS] = {.name = "metadata-defaults",
-                                .desc = &metadata_defaults_desc,
-                                .on_stream = true,
-                                .for_services = true},
+    [KIND_METADATA_DEFAULTS] = {.name = "metadata-defaults", .desc = &metadata_defaults_desc},
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KIND_COUNT, "a row for each kind");
 
