@@ -535,6 +535,7 @@ int flow_reader_new(const struct flow_reader_options *options, struct flow_reade
     struct flow_reader *r = calloc(1, sizeof(*r));
     struct flowlog_options windows_of = {
         .window = options->window, .put = put, .held = held, .arg = r};
+    const struct spool_limits limits = {.bytes = (uint64_t)options->spool_bytes};
     char path[512];
     int e;
 
@@ -553,7 +554,7 @@ int flow_reader_new(const struct flow_reader_options *options, struct flow_reade
         e = flow_held_open(path, &r->held);
     snprintf(path, sizeof(path), "%s/" SPOOL_DIRECTORY, options->state_dir);
     if (e == 0)
-        e = spool_open(path, options->group, NULL, &r->spool);
+        e = spool_open(path, options->group, &limits, &r->spool);
     if (e == 0)
         e = start(r);
     if (e < 0) {

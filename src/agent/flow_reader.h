@@ -21,8 +21,9 @@ struct flow_reader;
 struct flow_reader_options {
     struct dataplane *dp;
     const char *state_dir;
-    gid_t group;    /* who may read the spool; (gid_t)-1: the caller's own */
-    int64_t window; /* seconds; 0: 60 */
+    gid_t group;         /* who may read the spool; (gid_t)-1: the caller's own */
+    int64_t window;      /* seconds; 0: 60 */
+    int64_t spool_bytes; /* 0: the default */
 };
 
 /* 0 or -errno. The thread waits for the first flow_reader_settled. */

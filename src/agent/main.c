@@ -259,7 +259,8 @@ static void start_flow_logs(struct agent *a) {
     const struct flow_reader_options options = {.dp = a->dp,
                                                 .state_dir = a->owner.dir,
                                                 .group = a->options.spool_group,
-                                                .window = a->options.flow_log_window};
+                                                .window = a->options.flow_log_window,
+                                                .spool_bytes = a->options.spool_bytes};
     int r = flow_reader_new(&options, &a->flow_logs.reader);
 
     a->flow_logs.dp = a->dp;

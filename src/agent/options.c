@@ -22,6 +22,8 @@ static const char usage[] =
     "all\n"
     "  --tap-user NAME         who may open the taps of virtual machines (root)\n"
     "  --spool-group GID       who takes flow log batches (group vpcd, else 478)\n"
+    "  --flow-log-spool-bytes N\n"
+    "                          how much of flow logs may wait for delivery (1 GiB)\n"
     "  --flow-log-window SECONDS\n"
     "                          for tests: how long a flow log's minute lasts (60)\n"
     "  --down                  take instances, devices and the data plane away, and end\n"
@@ -69,6 +71,7 @@ int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
         IPV6_POOL,
         UPLINK_ALLOW,
         SPOOL_GROUP,
+        SPOOL_BYTES_MAX,
         FLOW_LOG_WINDOW,
         TAP_USER,
         DOWN,
@@ -82,6 +85,7 @@ int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
         {"uplink-allow", 1, NULL, UPLINK_ALLOW},
         {"tap-user", 1, NULL, TAP_USER},
         {"spool-group", 1, NULL, SPOOL_GROUP},
+        {"flow-log-spool-bytes", 1, NULL, SPOOL_BYTES_MAX},
         {"flow-log-window", 1, NULL, FLOW_LOG_WINDOW},
         {"down", 0, NULL, DOWN},
         {"help", 0, NULL, HELP},
@@ -116,6 +120,9 @@ int agent_options_parse(int argc, char **argv, struct agent_options *ret) {
         case SPOOL_GROUP:
             r = number(optarg, "--spool-group", 1, INT32_MAX, &n);
             o.spool_group = (gid_t)n;
+            break;
+        case SPOOL_BYTES_MAX:
+            r = number(optarg, "--flow-log-spool-bytes", 65536, INT64_MAX, &o.spool_bytes);
             break;
         case FLOW_LOG_WINDOW:
             r = number(optarg, "--flow-log-window", 1, 60, &o.flow_log_window);

@@ -15,6 +15,7 @@ struct agent_options {
     struct outside_options outside;
     uid_t tap_user;          /* who may open taps */
     gid_t spool_group;       /* who takes flow log batches out of the spool */
+    int64_t spool_bytes;     /* that may wait there; 0: the default */
     int64_t flow_log_window; /* seconds that a window of "60" lasts; 0: 60 */
     bool down;
 };
