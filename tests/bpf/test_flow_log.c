@@ -218,7 +218,9 @@ static void test_exact(void **state) {
 
     seed = from_env ? (unsigned)atoi(from_env) : (unsigned)getpid();
     printf("TEST_SEED=%u\n", seed);
-    for (int i = 0; i < 30000; i++) {
+    int packets = getenv("SLOW_MACHINE") ? 4000 : 20000;
+
+    for (int i = 0; i < packets; i++) {
         random_packet();
         if (below(1500) == 0)
             read_all();
@@ -226,10 +228,10 @@ static void test_exact(void **state) {
             assert_int_equal(dataplane_sweep(w.dp, &deleted, &live), 0);
     }
     read_all();
-    assert_true(sent.n > 20000);
+    assert_true(sent.n > (size_t)packets / 2);
     assert_int_equal(lost_records, 0);
     ledger_sum(&told);
-    assert_true(told.n > 5000);
+    assert_true(told.n > (size_t)packets / 6);
     compare();
     read_all(); /* nothing is told twice */
     assert_int_equal(records, 0);
@@ -514,12 +516,22 @@ static struct packet syn(uint16_t port, unsigned flags) {
     return standard_tcp(&a, "10.0.1.4", "10.0.1.5", port, 80, flags);
 }
 
+/* One more interface in subnet 1, asked for. */
+static struct world_eni extra(uint32_t number, const char *address) {
+    struct world_eni x = world_eni(&w, number, 1, 1, 0);
+
+    world_addr(&w, &x, address, NULL);
+    standard_open_all(&x);
+    assert_int_equal(flow_log_ask(reader, number), 0);
+    return x;
+}
+
 /* Told by the ring of records alone, before any window's end. */
 static void test_ends(void **state) {
-    struct eni_value v = world_eni_get(&w, &a), was = v;
+    struct world_eni small, gone;
     struct eni_key key = {99};
-    struct world_eni gone;
     uint16_t port = next_port++;
+    struct eni_value v;
 
     /* Idle, then swept. */
     send_ok(&a, syn(port, SYN), &b);
@@ -536,16 +548,17 @@ static void test_ends(void **state) {
     read_all();
     compare();
     /* Its place is needed: a ring of two. */
+    small = extra(98, "10.0.1.98");
+    v = world_eni_get(&w, &small);
     v.quota_half = v.quota_untracked = 2;
-    world_eni_put(&w, &a, &v);
+    world_eni_put(&w, &small, &v);
     for (int i = 0; i < 8; i++) {
         port = next_port++;
-        send_ok(&a, syn(port, SYN), &b);
+        send_ok(&small, standard_udp(&small, "10.0.1.98", "10.0.1.5", port, 5), &b);
         age(port);
     }
     assert_int_equal(flow_log_drain(reader), 0);
-    assert_true(told.n >= 10); /* six of them went, and are told */
-    world_eni_put(&w, &a, &was);
+    assert_int_equal(told.n, 12); /* six of them went, and are told at both ends */
     read_all();
     compare();
     /* The route leads elsewhere. */
@@ -561,10 +574,7 @@ static void test_ends(void **state) {
     read_all();
     compare();
     /* The interface goes, with a flow in the middle of a window. */
-    gone = world_eni(&w, key.eni, 1, 1, 0);
-    world_addr(&w, &gone, "10.0.1.99", NULL);
-    standard_open_all(&gone);
-    assert_int_equal(flow_log_ask(reader, gone.number), 0);
+    gone = extra(99, "10.0.1.99");
     send_ok(&a, standard_udp(&a, "10.0.1.4", "10.0.1.99", port, 5), &gone);
     assert_int_equal(dataplane_detach_eni(w.dp, gone.number), 0);
     assert_int_equal(dataplane_del(w.dp, DATAPLANE_ENIS, &key), 0);
@@ -572,6 +582,7 @@ static void test_ends(void **state) {
     read_all();
     compare();
     assert_int_equal(flow_log_dismiss(reader, gone.number), 0);
+    assert_int_equal(flow_log_dismiss(reader, small.number), 0);
 }
 
 /* ---- bounds, deaths ---- */
