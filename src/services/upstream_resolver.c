@@ -67,7 +67,7 @@ static const struct {
     {"infra-host-ttl:", "5"},
     {"infra-keep-probing:", "yes"},
     {"infra-cache-max-rtt:", "2000"},
-    {"outbound-msg-retry:", "4"},
+    {"outbound-msg-retry:", "3"},
     {"cache-max-ttl:", "86400"},
     {"cache-max-negative-ttl:", "3600"},
     {"num-queries-per-thread:", "1024"},
@@ -225,7 +225,9 @@ static void on_answer(void *arg, int rcode, void *packet, int len, int secure, c
                       int limited) {
     struct asked *a = arg;
 
-    finish(a, packet, len > 0 ? (size_t)len : 0);
+    /* A code here is libunbound's own failure, and the packet nothing; what a server said, NXDOMAIN
+     * too, comes with 0. */
+    finish(a, packet, rcode == 0 && len > 0 ? (size_t)len : 0);
 }
 
 /* As people write it, each byte that is no letter, digit, '-' or '_' by its number; libunbound's

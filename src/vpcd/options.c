@@ -29,6 +29,8 @@ enum option_id {
     OPT_FLOW_LOG_WINDOW,
     OPT_UPLINK_MASQUERADE,
     OPT_TAP_USER,
+    OPT_DNS_UPSTREAM,
+    OPT_NTP_SERVER,
     OPT_NO_AGENT,
     OPT_CREDENTIALS_FILE,
     OPT_CREDENTIAL,
@@ -73,6 +75,9 @@ static const struct {
     {OPT_UPLINK_MASQUERADE, "uplink-masquerade", NULL,
      "let instances out through the host's own forwarding"},
     {OPT_TAP_USER, "tap-user", "NAME", "who may open the taps of virtual machines (root)"},
+    {OPT_DNS_UPSTREAM, "dns-upstream", "ADDR,...",
+     "who knows the names of the world: ADDR[:PORT],... or none (/etc/resolv.conf)"},
+    {OPT_NTP_SERVER, "ntp-server", "ADDR", "who knows the time (127.0.0.1)"},
     {OPT_NO_AGENT, "no-agent", NULL, "the API alone: no root, no packets; instances run on paper"},
     {OPT_CREDENTIALS_FILE, "credentials-file", "FILE",
      "access keys to know, a line each: ACCESSKEY:SECRET:ACCOUNT"},
@@ -140,6 +145,7 @@ static int parse_config(const char *path, struct options *o);
 
 static int take(enum option_id id, const char *value, struct options *o) {
     int64_t number;
+    struct ip ip;
 
     switch (id) {
     case OPT_STATE_DIR:
@@ -169,6 +175,12 @@ static int take(enum option_id id, const char *value, struct options *o) {
         o->flow_log_window = value;
         return int_parse(value, 1, 60, &number) == 0 ? 0
                                                      : fail("--flow-log-window", value, "1 to 60");
+    case OPT_DNS_UPSTREAM:
+        o->dns_upstream = value;
+        return *value ? 0 : fail("--dns-upstream", value, "expected ADDR[:PORT],... or none");
+    case OPT_NTP_SERVER:
+        o->ntp_server = value;
+        return ip_parse(value, &ip) == 0 ? 0 : fail("--ntp-server", value, "expected an address");
     case OPT_UPLINK_ALLOW:
         o->uplink_allow = value;
         return 0;

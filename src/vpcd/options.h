@@ -24,6 +24,7 @@ struct options {
     const char *public_pool_text, *ipv6_pool_text;
     const char *uplink_allow;
     const char *flow_log_window; /* for tests; NULL: a minute is one */
+    const char *dns_upstream, *ntp_server; /* NULL: vpc-upstream's own defaults */
     const char *tap_user;
     bool no_agent;
     bool plain_http;      /* on an address that is not loopback */

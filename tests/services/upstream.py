@@ -33,6 +33,7 @@ class Upstream:
             self.tcp = socket.socket(family, socket.SOCK_STREAM)
             self.tcp.bind((self.host, 0))
             self.udp = socket.socket(family, socket.SOCK_DGRAM)
+            self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             self.port = self.tcp.getsockname()[1]
             try:
                 self.udp.bind((self.host, self.port))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VPC's resolver on any bytes. The first byte chooses: bit 0 a connection, else a datagram; bit 1
- * the rest is a question followed by what upstream answers to it, with the question's length in the
- * second byte. Every reply must be one: no longer than its transport takes, with the question's
+ * The VPC's resolver on any bytes. The first byte chooses: bit 0 a connection, else a datagram; bit
+ * 1 the rest is a question followed by what upstream answers to it, with the question's length in
+ * the second byte. Every reply must be one: no longer than its transport takes, with the question's
  * number, whole when it is read; what the resolver writes by itself, ldns reads too.
  */
 #include <ldns/ldns.h>
