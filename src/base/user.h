@@ -8,6 +8,8 @@
 
 #define SERVICES_USER "vpcd-services"
 #define SERVICES_UID 479
+#define UPSTREAM_USER "vpcd-upstream"
+#define UPSTREAM_UID 481
 
 /* The user of this name, else `fallback` for both. */
 void user_find(const char *name, uid_t fallback, uid_t *ret_uid, gid_t *ret_gid);

@@ -86,6 +86,37 @@ static void beside(const char *self, const char *name, char out[PATH_MAX]) {
     snprintf(out, PATH_MAX, "%.*s/%s", (int)(slash - self), self, name);
 }
 
+/* What asks the host's network for instances: names of the world, the time. */
+static struct supervisor_child upstream_child(const struct options *o, const char *self) {
+    static char path[PATH_MAX], peer[16];
+    static char *argv[12];
+    struct supervisor_child c = {.name = "upstream", .argv = argv, .dir = "upstream"};
+    uid_t services;
+    gid_t group;
+    const char *const args[] = {
+        path,
+        "--state-dir",
+        o->state_dir,
+        "--peer",
+        peer,
+        o->dns_upstream ? "--dns-upstream" : NULL,
+        o->dns_upstream,
+        o->ntp_server ? "--ntp-server" : NULL,
+        o->ntp_server,
+    };
+    int n = 0;
+
+    user_find(SERVICES_USER, SERVICES_UID, &services, &group);
+    user_find(UPSTREAM_USER, UPSTREAM_UID, &c.uid, &c.gid);
+    beside(self, "vpc-upstream", path);
+    snprintf(peer, sizeof(peer), "%u", (unsigned)services);
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+        if (args[i])
+            argv[n++] = (char *)(uintptr_t)args[i];
+    argv[n] = NULL;
+    return c;
+}
+
 static int supervise(const struct options *o, int argc, char **argv) {
     static char self[PATH_MAX], agent[PATH_MAX], services[PATH_MAX];
     char *agent_args[AGENT_ARGS_MAX], *services_args[4],
@@ -120,6 +151,7 @@ static int supervise(const struct options *o, int argc, char **argv) {
             .name = "services", .argv = services_args, .optional = true, .no_network = true};
         user_find(SERVICES_USER, SERVICES_UID, &row.uid, &row.gid);
         children[config.n_children++] = row;
+        children[config.n_children++] = upstream_child(o, self);
     }
     config.children = children;
     n = supervisor_run(&config);

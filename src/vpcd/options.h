@@ -23,7 +23,7 @@ struct options {
     struct cidr public_pool, ipv6_pool;
     const char *public_pool_text, *ipv6_pool_text;
     const char *uplink_allow;
-    const char *flow_log_window; /* for tests; NULL: a minute is one */
+    const char *flow_log_window;           /* for tests; NULL: a minute is one */
     const char *dns_upstream, *ntp_server; /* NULL: vpc-upstream's own defaults */
     const char *tap_user;
     bool no_agent;

@@ -131,6 +131,14 @@ int supervisor_make_dirs(const struct supervisor_config *config, char ret_path[2
         snprintf(ret_path, 256, "%s%s", dir, dirs[i].name);
         r = make_dir(ret_path, dirs[i].uid, dirs[i].gid, dirs[i].mode);
     }
+    for (size_t i = 0; i < config->n_children && r == 0; i++) {
+        const struct supervisor_child *c = &config->children[i];
+
+        if (!c->dir)
+            continue;
+        snprintf(ret_path, 256, "%s/%s", dir, c->dir);
+        r = make_dir(ret_path, c->uid, c->gid, 0711);
+    }
     if (r < 0)
         return r;
     if (config->credentials_file)

@@ -27,6 +27,7 @@ struct supervisor_child {
     uid_t uid;
     gid_t gid;
     const char *lock; /* relative to the state directory, or NULL */
+    const char *dir;  /* a directory there that is made for its user, or NULL */
     bool optional;    /* the others go on without it */
     bool no_network;  /* it gets a network namespace of its own, without any device */
 };

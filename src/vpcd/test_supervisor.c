@@ -47,7 +47,8 @@ static pid_t start_three(const char *worker, const char *agent, const char *othe
          .uid = OTHER_UID,
          .gid = OTHER_UID,
          .optional = true,
-         .no_network = true},
+         .no_network = true,
+         .dir = "theirs"},
     };
     struct supervisor_config config = {.state_dir = dir,
                                        .uid = UID,
@@ -166,6 +167,7 @@ static void starts_and_stops(void **state) {
     assert_dir("", 0, 0755);
     assert_dir("/db", UID, 0700);
     assert_dir("/run", UID, 0711);
+    assert_dir("/theirs", OTHER_UID, 0711);
     assert_dir("/agent", 0, 0700);
     assert_dir("/credentials", UID, 0600);
     snprintf(path, sizeof(path), "%s/vpcd.lock", dir);
