@@ -229,6 +229,9 @@ static int open_socket(int type, int protocol, uint16_t port, bool both) {
         r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* past connections that wait for their end */
     if (r == 0 && type != SOCK_STREAM)
         r = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    /* Answers come from addresses that are ours by a route, and on no device. */
+    if (r == 0 && type != SOCK_STREAM)
+        r = set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
     if (r == 0 && type != SOCK_STREAM)
         r = set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES);
     if (r == 0 && type != SOCK_RAW && bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)

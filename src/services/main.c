@@ -17,9 +17,12 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "services/dhcp.h"
 #include "services/dns.h"
 #include "services/frame.h"
 #include "services/imds.h"
+#include "services/ntp.h"
+#include "services/router.h"
 
 #define EXIT_CONFIG 78 /* starting again would not help: vpcd/supervisor.h */
 
@@ -33,8 +36,9 @@ static const struct {
     const char *name;
     const char *(*start)(struct services *s, const struct services_options *o);
 } parts[] = {
-    {"DNS", dns_start},
-    {"metadata", imds_start},
+    {"DHCP", dhcp_start},     {"DNS", dns_start},
+    {"metadata", imds_start}, {"router advertisements", router_start},
+    {"time", ntp_start},
 };
 
 static int parse(int argc, char **argv, struct services_options *ret) {
