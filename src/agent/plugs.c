@@ -160,8 +160,7 @@ int plug_close(struct plugs *p, struct plug *plug) {
 
 static int make_device(const struct plugs *p, struct plug *plug, const struct plug_spec *spec,
                        int netns_fd) {
-    const struct tap_spec tap = {
-        .id = spec->id, .number = spec->number, .mtu = ENI_MTU, .user = p->tap_user};
+    const struct tap_spec tap = {.id = spec->id, .mtu = ENI_MTU, .user = p->tap_user};
 
     if (plug->kind == LINK_TAP)
         return tap_make(p->owner, p->rtnl, &tap, &plug->ifindex);

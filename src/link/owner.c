@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FNV1A_BEGIN 0xcbf29ce484222325
+
+static uint64_t fnv1a(const char *text, size_t len, uint64_t h) {
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3;
+    return h;
+}
+
 int owner_of(const char *state_dir, struct owner *ret_owner) {
     _free_ char *path = realpath(state_dir, NULL);
-    uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
+    uint64_t h;
     size_t len;
 
     if (!path)
@@ -19,11 +27,10 @@ int owner_of(const char *state_dir, struct owner *ret_owner) {
         return -ENAMETOOLONG;
     if (len < 2)
         return -EINVAL;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if ((unsigned char)path[i] <= ' ' || path[i] == 0x7f)
             return -EINVAL;
-        h = (h ^ (unsigned char)path[i]) * 0x100000001b3;
-    }
+    h = fnv1a(path, len, FNV1A_BEGIN);
     *ret_owner = (struct owner){0};
     memcpy(ret_owner->dir, path, len);
     snprintf(ret_owner->hash, sizeof(ret_owner->hash), "%06x",
@@ -38,6 +45,18 @@ char *owner_prefix(const struct owner *owner, char out[IFNAMSIZ]) {
 
 char *owner_eni_name(const struct owner *owner, uint32_t number, char out[IFNAMSIZ]) {
     snprintf(out, IFNAMSIZ, "v%.6se%x", owner->hash, number & OWNER_ENI_MAX);
+    return out;
+}
+
+char *owner_tap_name(const struct owner *owner, const char *id, unsigned salt, char out[IFNAMSIZ]) {
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    uint64_t h = fnv1a(id, strlen(id), FNV1A_BEGIN + salt);
+    int n = snprintf(out, IFNAMSIZ, "v%.6st", owner->hash);
+
+    h ^= h >> 35;
+    for (; n < IFNAMSIZ - 1; h >>= 5)
+        out[n++] = digits[h & 31];
+    out[n] = 0;
     return out;
 }
 

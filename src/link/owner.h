@@ -33,6 +33,11 @@ char *owner_prefix(const struct owner *owner, char out[IFNAMSIZ]);
 #define OWNER_ENI_MAX 0xfffffffu
 char *owner_eni_name(const struct owner *owner, uint32_t number, char out[IFNAMSIZ]);
 
+/* "v<hash>t<seven digits of a hash of the interface's id>": the same after the machine's restart,
+ * for configurations of virtual machines name it. `salt` 0; others where two interfaces would have
+ * one name. */
+char *owner_tap_name(const struct owner *owner, const char *id, unsigned salt, char out[IFNAMSIZ]);
+
 /* Where the data plane's maps and programs are pinned. */
 #define OWNER_PIN_DIR 64
 char *owner_pin_dir(const struct owner *owner, char out[OWNER_PIN_DIR]);

@@ -24,18 +24,34 @@ static int tap_attach(const char *name, short flags) {
     return TAKE_FD(fd);
 }
 
+#define NAMES 8 /* that are tried */
+
+/* A name that no device has; -EEXIST when the interface has its tap already. */
+static int free_name(const struct owner *owner, struct rtnl *rtnl, const char *id,
+                     char name[IFNAMSIZ]) {
+    for (unsigned salt = 0; salt < NAMES; salt++) {
+        struct link_info link;
+        const char *what;
+        int r = link_get(rtnl, owner_tap_name(owner, id, salt, name), &link);
+
+        if (r < 0)
+            return r == -ENODEV ? 0 : r;
+        what = owner_what(owner, &link);
+        if (what && strcmp(what, id) == 0)
+            break;
+    }
+    return -EEXIST;
+}
+
 int tap_make(const struct owner *owner, struct rtnl *rtnl, const struct tap_spec *spec,
              int *ret_ifindex) {
     char name[IFNAMSIZ], alias[LINK_ALIAS_SIZE];
     struct link_info link;
     _close_ int fd = -1;
-    int r;
+    int r = free_name(owner, rtnl, spec->id, name);
 
-    if (spec->number == 0 || spec->number > OWNER_ENI_MAX)
-        return -EINVAL;
-    owner_eni_name(owner, spec->number, name);
-    if (link_get(rtnl, name, &link) == 0)
-        return -EEXIST;
+    if (r < 0)
+        return r;
     fd = tap_attach(name, (short)IFF_TUN_EXCL);
     if (fd < 0)
         return fd == -EBUSY ? -EEXIST : fd;

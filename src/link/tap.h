@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tap device of a network interface: `v<hash>e<number>` on the host, the network card of a
- * virtual machine on its other side. It is persistent: it outlives the agent and whoever has it
- * open, so a machine keeps its packets while the agent is replaced.
+ * The tap device of a network interface: `v<hash>t<digits>` on the host (owner_tap_name), the
+ * network card of a virtual machine on its other side. It is persistent: it outlives the agent and
+ * whoever has it open, so a machine keeps its packets while the agent is replaced.
  *
  * One queue: QEMU, Firecracker and libvirt open a tap with one unless told otherwise, and the
  * kernel lets nobody open a device made for several in that way, or the other way round. A second
@@ -23,8 +23,7 @@
 #include "link/owner.h"
 
 struct tap_spec {
-    const char *id;  /* eni-... */
-    uint32_t number; /* 1 to OWNER_ENI_MAX */
+    const char *id; /* eni-... */
     uint32_t mtu;
     uid_t user; /* who may open it, besides whoever has CAP_NET_ADMIN */
 };

@@ -16,7 +16,7 @@
 
 static void names(void **state) {
     struct owner a, b;
-    char name[IFNAMSIZ], alias[LINK_ALIAS_SIZE];
+    char name[IFNAMSIZ], other[IFNAMSIZ], prefix[IFNAMSIZ], alias[LINK_ALIAS_SIZE];
     struct link_info link = {.ifindex = 1};
 
     assert_int_equal(owner_of("/tmp/../usr/lib/", &a), 0);
@@ -24,6 +24,11 @@ static void names(void **state) {
     assert_int_equal(owner_of("/usr/libexec", &b), 0);
     assert_string_not_equal(a.hash, b.hash);
     assert_int_equal(strlen(owner_eni_name(&a, OWNER_ENI_MAX, name)), 15);
+    assert_int_equal(strlen(owner_tap_name(&a, "eni-0123456789abcdef0", 0, name)), 15);
+    assert_memory_equal(name, owner_prefix(&a, prefix), strlen(prefix));
+    assert_string_not_equal(name, owner_tap_name(&a, "eni-0123456789abcdef0", 1, other));
+    assert_string_not_equal(name, owner_tap_name(&a, "eni-0123456789abcdef1", 0, other));
+    assert_string_not_equal(name, owner_tap_name(&b, "eni-0123456789abcdef0", 0, other));
     assert_int_equal(owner_of("/", &a), -EINVAL);
     assert_int_equal(owner_of("/nonexistent", &a), -ENOENT);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taps of instances (ami-tap), each opened by the test in a virtual machine's place, byte by byte.
 
-    the test, as the machine --- tap v<hash>e<n> --- BPF --- veth --- peer, a namespace instance
+    the test, as the machine --- tap v<hash>t<digits> --- BPF --- veth --- peer, a namespace instance
 """
 import errno
 import os
@@ -174,7 +174,7 @@ def test_interfaces_come_and_go(cloud, net, machine, peer):
     assert len(machine.taps()) == 1
     # Elsewhere it is a veth; and back.
     ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=peer.id, DeviceIndex=1)
-    until(lambda: "veth" in link(row["device"]), "a veth for the namespace instance")
+    until(lambda: not link(row["device"]) and row["mac"] in peer.run("ip", "link").stdout, "a veth in the namespace instance")
     ec2.detach_network_interface(AttachmentId=ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]["Attachment"]["AttachmentId"])
     ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=machine.id, DeviceIndex=1)
     with Tap(until(lambda: machine.taps()[1:], "the second tap")[0]["device"]) as tap:
@@ -193,6 +193,27 @@ def test_a_deleted_tap_is_made_again(machine, peer):
     until(lambda: [t for t in machine.taps() if t["ifindex"] != again["ifindex"]], "a third")
     with Tap(machine.tap) as tap:
         exchanges(machine, peer, tap)
+
+
+def test_a_name_that_is_taken(cloud, net, machine):
+    """A device that is not ours keeps its name; the tap gets another."""
+    ec2 = cloud.client()
+    eni = ec2.create_network_interface(SubnetId=net.subnet, Groups=[net.open])["NetworkInterface"]["NetworkInterfaceId"]
+
+    def attach():
+        attachment = ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=machine.id, DeviceIndex=1)["AttachmentId"]
+        return until(lambda: machine.taps()[1:], "the tap")[0]["device"], attachment
+    name, attachment = attach()
+    ec2.detach_network_interface(AttachmentId=attachment)
+    until(lambda: not link(name), "its end")
+    assert attach()[0] == name
+    ec2.detach_network_interface(AttachmentId=ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]["Attachment"]["AttachmentId"])
+    until(lambda: not link(name), "its end")
+    subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", name[:-1] + "-"], check=True)
+    try:
+        assert attach()[0] != name and "veth" in link(name)
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 def test_terminated_leaves_nothing(cloud, net):
@@ -266,9 +287,9 @@ def test_down_with_an_open_tap(own_cloud):
         assert vpcctl(own_cloud, "down", timeout=60).returncode == 0
         own_cloud.supervisor.wait(BOUND)
         assert not any(map(link, devices))
-    # As after the machine's restart: what should run gets its taps again.
+    # As after the machine's restart: what should run gets its taps again, by the names that configurations have.
     own_cloud.start()
-    assert until(lambda: [t["device"] for t in machine.taps()], "its taps") == devices or len(machine.taps()) == 2
+    until(lambda: [t["device"] for t in machine.taps()] == devices, "its taps")
     peer = net.peer()
     with Tap(machine.tap) as tap:
         exchanges(machine, peer, tap)
