@@ -118,6 +118,18 @@ static void check_user_namespaces(void) {
             strerror(WEXITSTATUS(status)));
 }
 
+static void check_taps(void) {
+    bool vhost = access("/dev/vhost-net", F_OK) == 0;
+
+    if (access("/dev/net/tun", F_OK) < 0)
+        say("note", "taps",
+            "/dev/net/tun is missing: virtual machines (ami-tap) cannot be attached; load the "
+            "module tun, in a container: --device /dev/net/tun");
+    else
+        say("ok", "taps", "/dev/net/tun; %s",
+            vhost ? "/dev/vhost-net" : "no /dev/vhost-net, so QEMU carries the packets itself");
+}
+
 /* The same places as agent/cgroup.c looks at. */
 static void check_cgroups(void) {
     static const char *const files[] = {"/sys/fs/cgroup/cgroup.controllers",
@@ -220,6 +232,7 @@ int ctl_doctor(const struct ctl *ctl) {
     check_rights();
     check_bpf();
     check_user_namespaces();
+    check_taps();
     check_cgroups();
     check_forwarding();
     check_firewall();
