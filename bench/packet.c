@@ -29,6 +29,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "dataplane/flow_log.h"
 #include "rows.h"
 
 #define ROUTES_MAX 100000
@@ -366,6 +367,34 @@ static void flows(void) {
     rows_forget();
 }
 
+static void ignore(const struct log_record *record, void *arg) {
+    (void)record;
+    (void)arg;
+}
+
+/* What flow logs add: the same packets with nobody asked for, and with both interfaces. */
+static void logs(void) {
+    static const char *const names[][2] = {{"known flow, no flow log", "first packet, no flow log"},
+                                           {"known flow, flow logs", "first packet, flow logs"}};
+    struct flow_log *log;
+    size_t first;
+
+    if (flow_log_open(bench.w.dp, ignore, NULL, &log) < 0)
+        abort();
+    for (int on = 0; on < 2; on++) {
+        if (on && (flow_log_ask(log, a.number) < 0 || flow_log_ask(log, c.number) < 0))
+            abort();
+        first = begin("flow logs");
+        packets("", &a, "10.0.1.4", "10.0.2.4", NULL, names[on][0]);
+        packets("", &a, "10.0.1.4", "10.0.2.4", next_flow, names[on][1]);
+        rows_measure(first);
+    }
+    flow_log_dismiss(log, a.number);
+    flow_log_dismiss(log, c.number);
+    flow_log_free(log);
+    rows_forget();
+}
+
 int main(int argc, char **argv) {
     const char *raw = NULL;
     int64_t n;
@@ -402,6 +431,7 @@ int main(int argc, char **argv) {
     base();
     paths();
     openings();
+    logs();
     if (rows_wanted("rules"))
         rules();
     if (rows_wanted("routes"))

@@ -30,6 +30,7 @@
 #define KEYS_MAX MAX_FLOWS
 #define RING_KEYS (LOG_KEYS_BYTES / 56) /* a key and its header in the ring */
 #define PACKETS_BATCH 1024
+#define WALK_KEYS (64 * LOG_BATCH)
 
 struct flow_log {
     struct dataplane *dp;
@@ -139,10 +140,19 @@ static int tell_keys(struct flow_log *log, bool quiet) {
     return r < 0 ? r : 0;
 }
 
-static int add_untold(const struct flow_key *key, const struct flow_value *value, void *arg) {
+struct walk {
+    struct flow_log *log;
+    bool quiet;
+};
+
+static int tell_untold(const struct flow_key *key, const struct flow_value *value, void *arg) {
+    struct walk *walk = arg;
+    int r;
+
     if (value->packets == value->told.packets && value->bytes == value->told.bytes)
         return 0;
-    return keys_add(arg, key);
+    r = keys_add(walk->log, key);
+    return r == 0 && walk->log->n >= WALK_KEYS ? tell_keys(walk->log, walk->quiet) : r;
 }
 
 /* ---- refused and single packets ---- */
@@ -267,11 +277,12 @@ int flow_log_read(struct flow_log *log) {
     return r < 0 ? r : take_records(log);
 }
 
-/* Every half with something untold, told: to nobody (`quiet`), or with the next window. */
+/* Tells every half that has something untold: to nobody (`quiet`), or now. */
 static int catch_up(struct flow_log *log, bool quiet) {
-    int r = flows_each(dataplane_map_fd(log->dp, DATAPLANE_FLOWS), add_untold, log);
+    struct walk walk = {log, quiet};
+    int r = flows_each(dataplane_map_fd(log->dp, DATAPLANE_FLOWS), tell_untold, &walk);
 
-    return r == 0 && quiet ? tell_keys(log, true) : r;
+    return r == 0 ? tell_keys(log, quiet) : r;
 }
 
 /* All marks are void from now on. */
