@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <cmocka.h>
 
 #include "base/cleanup.h"
@@ -63,6 +65,78 @@ static void test_migrate(void **state) {
     world_run("%s %s", next, w.pin_dir);
 }
 
+/* ---- from layout 1, which was in use before this one ---- */
+
+static int to_first(const void *key, const void *value, void *arg) {
+    const struct flow_value *f = value;
+    struct flow_value_1 old = {
+        .seq = f->seq,
+        .state = f->state,
+        .verdict = f->verdict,
+        .partner = f->partner,
+        .last_ns = f->last_ns,
+        .start_ns = f->start_ns,
+        .packets = f->packets,
+        .bytes = f->bytes,
+        .timeouts = f->timeouts,
+        .near = f->near,
+        .distant = f->distant,
+        .tcp_flags = f->tcp_flags,
+    };
+
+    return bpf_map_update_elem(*(int *)arg, key, &old, BPF_ANY);
+}
+
+static struct flow_value flow(bool from_a, uint16_t port) {
+    struct packet k = migrate_packet(from_a, port, ACK);
+    struct flow_value f;
+
+    assert_int_equal(world_flow(&w, from_a ? &a : &b, &k, &f), 0);
+    return f;
+}
+
+/* As if the build before had opened the flows: its table in the place of ours. What it counted was
+ * before there were flow logs. */
+static void test_from_first(void **state) {
+    static const struct world_rule in[] = {{DIR_INGRESS, 4, IPPROTO_TCP, 80, 80, "10.0.0.0/8", 0}};
+    LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+    int first = bpf_map_create(BPF_MAP_TYPE_HASH, "flows", sizeof(struct flow_key),
+                               sizeof(struct flow_value_1), 1000, &opts);
+    _buf_ struct buf err = BUF_INIT;
+    struct packet k = migrate_packet(true, MIGRATE_FIRST, ACK);
+    struct flow_value f;
+    char path[128];
+
+    assert_true(first >= 0);
+    world_rules(&w, &b, in, 1);
+    open_flow(MIGRATE_FIRST);
+    open_flow(MIGRATE_SECOND);
+    assert_int_equal(dataplane_each(w.dp, DATAPLANE_FLOWS, to_first, &first), 0);
+    world_rules(&w, &b, in, 0);
+    world_bump(&w, 1, false, true);
+    dataplane_close(w.dp);
+    snprintf(path, sizeof path, "%s/flows_v2", w.pin_dir);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/flows_v1", w.pin_dir);
+    assert_int_equal(bpf_obj_pin(first, path), 0);
+    assert_int_equal(dataplane_open(w.pin_dir, &w.dp, &err), 0);
+
+    expect_pass(&w, &a, &k, NULL);
+    f = flow(true, MIGRATE_FIRST);
+    assert_int_equal(f.state, FLOW_REPLIED | FLOW_OPEN);
+    assert_int_equal(f.packets, 3);
+    assert_int_equal(f.told.packets, 2);
+    assert_int_equal(f.told.bytes, f.bytes / 3 * 2);
+    assert_int_equal(f.told.tcp_flags, SYN);
+    assert_int_equal(flow(false, MIGRATE_FIRST).packets, 1);
+    assert_int_equal(dataplane_activate(w.dp), 0);
+    assert_int_equal(flow(true, MIGRATE_SECOND).told.packets, 2);
+    assert_int_equal(access(path, F_OK), -1);
+    k = migrate_packet(false, MIGRATE_SECOND, ACK);
+    expect_pass(&w, &b, &k, NULL);
+    close(first);
+}
+
 /* Layout 3 with nothing before it. */
 static void test_fresh(void **state) {
     world_run("%s %s-fresh fresh", getenv("MIGRATE_NEXT"), w.pin_dir);
@@ -70,9 +144,10 @@ static void test_fresh(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_migrate),
+        cmocka_unit_test_setup_teardown(test_from_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migrate, setup, teardown),
         cmocka_unit_test(test_fresh),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
