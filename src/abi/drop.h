@@ -63,7 +63,8 @@
     X(48, FLOW_BUSY, "flow-busy", "The flow's entry was being rewritten all the time; the next packet finds it.") \
     X(49, DNS_OFF, "dns-off", "The resolver is asked in a VPC without enableDnsSupport.") \
     X(50, SERVICE_ALLOWANCE, "linklocal-allowance", "More than 1,024 packets in a second to the services of the link (linklocal_allowance_exceeded).") \
-    X(51, SERVICE_ANSWER, "no-answer-of-a-service", "From the services' namespace, and no answer of a service to an address of the interface.")
+    X(51, SERVICE_ANSWER, "no-answer-of-a-service", "From the services' namespace, and no answer of a service to an address of the interface.") \
+    X(52, NO_VPN, "no-vpn", "The route leads to a virtual private gateway, which has no VPN connection that would carry the packet.")
 /* clang-format on */
 
 enum drop_reason {

@@ -125,6 +125,8 @@ STAGE int nat_leave(u32 subnet, u32 vpc) {
             return DROP_NO_PUBLIC;
         p->next = NEXT_INTERNET;
         return 0;
+    case ROUTE_VGW:
+        return DROP_NO_VPN;
     case ROUTE_BLACKHOLE:
         return DROP_BLACKHOLE;
     default:

@@ -177,6 +177,8 @@ static __always_inline int route_follow(struct pkt *p, const struct subnet_value
         return egress_only();
     case ROUTE_PCX:
         return route_peering(p);
+    case ROUTE_VGW:
+        return DROP_NO_VPN;
     case ROUTE_BLACKHOLE:
         return DROP_BLACKHOLE;
     default:

@@ -6,6 +6,7 @@
 
 #include "model/gateway.h"
 #include "model/index.h"
+#include "model/instance.h"
 #include "model/nat_gateway.h"
 #include "model/network_interface.h"
 #include "model/peering.h"
@@ -21,6 +22,15 @@ static bool has_prefix(const char *s, const char *prefix) {
 
 static bool same(const char *a, const char *b) {
     return a && strcmp(a, b) == 0;
+}
+
+/* An interface of an instance. AWS shows a blackhole once that is stopped or terminated, not while
+ * it is on its way there. */
+static bool runs(const struct index *ix, const struct network_interface *eni) {
+    const struct instance *i =
+        eni->instance_id ? index_get(ix, KIND_INSTANCE, eni->o.scope, eni->instance_id) : NULL;
+
+    return i && i->state != INSTANCE_STOPPED && i->state != INSTANCE_TERMINATED;
 }
 
 bool route_is_active(const struct index *ix, const struct route_table *t, const struct route *r) {
@@ -39,7 +49,7 @@ bool route_is_active(const struct index *ix, const struct route_table *t, const 
     case KIND_VPN_GATEWAY:
         return same(((const struct vpn_gateway *)target)->vpc_id, t->vpc_id);
     case KIND_NETWORK_INTERFACE:
-        return ((const struct network_interface *)target)->instance_id;
+        return runs(ix, target);
     case KIND_NAT_GATEWAY:
         return ((const struct nat_gateway *)target)->state == NAT_AVAILABLE;
     case KIND_PEERING:

@@ -17,23 +17,22 @@ struct abi_addr compile_addr(const struct ip *ip) {
     return a;
 }
 
-/* 1. A route's kind by its target; what this version cannot forward to has its kind all the same,
- *    for the drop reason, as long as it is a kind that the data plane has a name for.
- * 2. A target of a kind that works, but that is gone, is a blackhole.
+/* 1. A route's kind by its target; what the data plane cannot forward to has its kind all the same,
+ *    for the drop reason.
+ * 2. A target that is gone, or of another kind, is a blackhole.
  * 3. Some kinds have a number: of the target, or of the VPC at the other end of a peering. */
 static const struct {
     const char *prefix;
     uint32_t kind;
-    bool works;
     enum number_kind number;
 } targets[] = {
-    {"local", ROUTE_LOCAL, true, 0},
-    {"igw-", ROUTE_IGW, true, 0},
-    {"eni-", ROUTE_ENI, true, NUMBER_ENI},
-    {"nat-", ROUTE_NAT, true, NUMBER_NAT},
-    {"eigw-", ROUTE_EIGW, true, NUMBER_EGRESS_GATEWAY},
-    {"pcx-", ROUTE_PCX, true, NUMBER_VPC},
-    {"vgw-", ROUTE_VGW, false, 0},
+    {"local", ROUTE_LOCAL, 0},
+    {"igw-", ROUTE_IGW, 0},
+    {"eni-", ROUTE_ENI, NUMBER_ENI},
+    {"nat-", ROUTE_NAT, NUMBER_NAT},
+    {"eigw-", ROUTE_EIGW, NUMBER_EGRESS_GATEWAY},
+    {"pcx-", ROUTE_PCX, NUMBER_VPC},
+    {"vgw-", ROUTE_VGW, 0},
 };
 
 static const char *numbered(const struct index *ix, const struct route_table *t,
@@ -58,7 +57,7 @@ static int route_target(const struct index *ix, const struct compile_env *env,
         int error;
 
         if (strncmp(r->target, targets[i].prefix, strlen(targets[i].prefix)) != 0 ||
-            (targets[i].works && !route_is_active(ix, t, r)))
+            !route_is_active(ix, t, r))
             continue;
         v.kind = targets[i].kind;
         id = targets[i].number ? numbered(ix, t, r, v.kind) : NULL;

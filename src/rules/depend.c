@@ -125,6 +125,18 @@ static int nats_of_gateway(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_NAT, NAT_BY_VPC, ((const struct internet_gateway *)o)->vpc_id);
 }
 
+/* Routes by way of its interfaces: they are blackholes while it is stopped. */
+static int routes_by_instance(const struct walk *w, const struct obj *o) {
+    struct cursor c;
+    int r = 0;
+
+    index_each_by(w->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_INSTANCE, o->id) {
+        if ((r = routes_to(w, c.obj)) < 0)
+            break;
+    }
+    return r;
+}
+
 static int enis_of_instance(const struct walk *w, const struct obj *o) {
     return units_by(w, UNIT_ENI, ENI_BY_INSTANCE, o->id);
 }
@@ -225,6 +237,7 @@ static const struct {
     {KIND_NAT_GATEWAY,       routes_to,         "blackhole without it"},
     {KIND_EGRESS_ONLY_GATEWAY, own_egress_gateway, "who has one"},
     {KIND_EGRESS_ONLY_GATEWAY, routes_to,       "blackhole without it"},
+    {KIND_VPN_GATEWAY,       routes_to,         "blackhole while it is not attached"},
     {KIND_PEERING,           routes_to,         "they name the other VPC, while it is active"},
     {KIND_PEERING,           sets_by_peering,   "their rules name groups of the other VPC"},
     {KIND_SECURITY_GROUP,    sets_with_group,   "their rules are its rules"},
@@ -233,6 +246,7 @@ static const struct {
     {KIND_SGSET,             enis_of_set,       "they name its table"},
     {KIND_NETWORK_INTERFACE, own_eni,           "its addresses, groups and flags"},
     {KIND_NETWORK_INTERFACE, routes_to,         "blackhole while it is detached"},
+    {KIND_INSTANCE,          routes_by_instance, "blackhole while it is stopped"},
     {KIND_INSTANCE,          enis_of_instance,  "whether it is on this host"},
 };
 /* clang-format on */

@@ -2,6 +2,7 @@
 /* Whose an address is: private, public, inside a VPC, of the host, of nobody. */
 #include <string.h>
 
+#include "model/instance.h"
 #include "rules/oracle_private.h"
 
 bool within(const struct ip *ip, const char *prefix) {
@@ -31,6 +32,14 @@ const char *const not_global[] = {"0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.
 
 bool is_here(const struct way *w, const struct network_interface *eni) {
     return eni->instance_id && (!w->host->on_host || w->host->on_host(w->host->data, w->ix, eni));
+}
+
+/* "The blackhole state indicates that the route's target isn't available" (EC2 API, Route). */
+bool is_running(const struct way *w, const struct network_interface *eni) {
+    const struct instance *i =
+        eni->instance_id ? index_get(w->ix, KIND_INSTANCE, eni->o.scope, eni->instance_id) : NULL;
+
+    return i && i->state != INSTANCE_STOPPED && i->state != INSTANCE_TERMINATED;
 }
 
 bool has_private(const struct network_interface *eni, const struct ip *ip) {

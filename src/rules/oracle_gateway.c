@@ -112,7 +112,7 @@ static enum drop_reason nat_leave(struct way *w, const struct nat_gateway *nat) 
         return hop(w, 8, "local", "", w->to ? DROP_NONE : DROP_NO_ADDRESS);
     if (is_target(r, "eni-")) {
         eni = index_get(w->ix, KIND_NETWORK_INTERFACE, nat->o.scope, r->target);
-        if (!eni || !eni->instance_id || eni == w->p->from)
+        if (!eni || !is_running(w, eni) || eni == w->p->from)
             return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
         w->to = eni;
         return hop(w, 8, "interface", r->target, is_here(w, eni) ? DROP_NONE : DROP_NO_LINK);
@@ -132,12 +132,12 @@ static enum drop_reason nat_leave(struct way *w, const struct nat_gateway *nat) 
             return hop(w, 8, "internet gateway", "private connectivity", DROP_NO_PUBLIC);
         return cross_internet(w, r->target);
     }
-    return hop(
-        w, 8, "target behind a NAT gateway", r->target,
-        is_target(r, "vgw-") ||
-                route_is_active(w->ix, route_table_of_subnet(w->ix, nat->vpc_id, nat->subnet_id), r)
-            ? DROP_ROUTE_KIND
-            : DROP_BLACKHOLE);
+    if (is_target(r, "vgw-"))
+        return to_vpn(w, r);
+    return hop(w, 8, "target behind a NAT gateway", r->target,
+               route_is_active(w->ix, route_table_of_subnet(w->ix, nat->vpc_id, nat->subnet_id), r)
+                   ? DROP_ROUTE_KIND
+                   : DROP_BLACKHOLE);
 }
 
 /* d */

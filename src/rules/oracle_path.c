@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "model/gateway.h"
 #include "model/prefix_list.h"
 #include "rules/oracle_private.h"
 
@@ -135,7 +136,7 @@ static enum drop_reason to_interface(struct way *w, const struct route *r) {
     const struct network_interface *eni =
         index_get(w->ix, KIND_NETWORK_INTERFACE, from->o.scope, r->target);
 
-    if (!eni || !eni->instance_id || eni == from)
+    if (!eni || !is_running(w, eni) || eni == from)
         return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
     w->to = eni; /* arrive() asks whether it is here */
     return hop(w, 8, "interface", r->target, DROP_NONE);
@@ -196,7 +197,7 @@ enum drop_reason edge(struct way *w) {
     if (!is_target(r, "eni-"))
         return hop(w, 8, "route table of the gateway", r->target,
                    route_is_active(w->ix, t, r) ? DROP_ROUTE_KIND : DROP_BLACKHOLE);
-    if (!eni || !eni->instance_id)
+    if (!eni || !is_running(w, eni))
         return hop(w, 8, "route table of the gateway", r->target, DROP_BLACKHOLE);
     w->to = eni;
     return hop(w, 8, "route table of the gateway", r->target, DROP_NONE);
@@ -243,6 +244,16 @@ static enum drop_reason to_internet(struct way *w, const struct route *r) {
     return cross_internet(w, r->target);
 }
 
+/* 8, a virtual private gateway. There are no VPN connections: what it gets goes nowhere. */
+enum drop_reason to_vpn(struct way *w, const struct route *r) {
+    const struct network_interface *from = w->p->from;
+    const struct vpn_gateway *g = index_get(w->ix, KIND_VPN_GATEWAY, from->o.scope, r->target);
+
+    return hop(w, 8, "virtual private gateway", r->target,
+               g && g->vpc_id && strcmp(g->vpc_id, from->vpc_id) == 0 ? DROP_NO_VPN
+                                                                      : DROP_BLACKHOLE);
+}
+
 const struct route *ask_routes(struct way *w, const char *vpc_id, const char *subnet_id,
                                const struct ip *dst) {
     const struct route_table *t = route_table_of_subnet(w->ix, vpc_id, subnet_id);
@@ -266,7 +277,7 @@ static enum drop_reason follow_route(struct way *w) {
         enum drop_reason (*go)(struct way *w, const struct route *r);
     } targets[] = {
         {"eni-", to_interface}, {"igw-", to_internet},     {"nat-", to_nat},
-        {"pcx-", to_peering},   {"eigw-", to_egress_only},
+        {"pcx-", to_peering},   {"eigw-", to_egress_only}, {"vgw-", to_vpn},
     };
     const struct network_interface *from = w->p->from;
     const struct route *r = ask_routes(w, from->vpc_id, from->subnet_id, &w->p->dst);
@@ -278,8 +289,8 @@ static enum drop_reason follow_route(struct way *w) {
     for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
         if (is_target(r, targets[i].target))
             return targets[i].go(w, r);
-    /* A kind of target that exists, but not in this version. */
-    return hop(w, 8, "target", r->target, is_target(r, "vgw-") ? DROP_ROUTE_KIND : DROP_BLACKHOLE);
+    /* A kind of target that does not exist here. */
+    return hop(w, 8, "target", r->target, DROP_BLACKHOLE);
 }
 
 /* Whether the route leads to somebody in the sender's own subnet: a middlebox, a NAT gateway. */

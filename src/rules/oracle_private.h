@@ -68,6 +68,7 @@ bool is_target(const struct route *r, const char *prefix);
  */
 const struct route *ask_routes(struct way *w, const char *vpc_id, const char *subnet_id,
                                const struct ip *dst);
+enum drop_reason to_vpn(struct way *w, const struct route *r);
 /* Out by the internet gateway, with the source w->src. */
 enum drop_reason cross_internet(struct way *w, const char *by);
 /* The network ACL of a subnet on the way. */
@@ -101,6 +102,8 @@ bool within(const struct ip *ip, const char *prefix);
 bool within_any(const struct ip *ip, const char *const *prefixes);
 /* Whether an interface exists for packets: attached, and on this host. */
 bool is_here(const struct way *w, const struct network_interface *eni);
+/* Whether it can be a route's target: attached to an instance that is not stopped. */
+bool is_running(const struct way *w, const struct network_interface *eni);
 bool has_private(const struct network_interface *eni, const struct ip *ip);
 /* The interface of the VPC that has this private address; NULL: nobody. */
 const struct network_interface *find_private(const struct way *w, const char *vpc_id,

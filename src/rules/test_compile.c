@@ -15,7 +15,12 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "base/cleanup.h"
+#include "model/gateway.h"
+#include "model/prefix_list.h"
+#include "model/route_table.h"
 #include "model/security_group.h"
+#include "model/vpc.h"
 #include "rules/compile.h"
 #include "rules/test_maps.h"
 #include "rules/test_packet.h"
@@ -209,6 +214,8 @@ static enum drop_reason follow(struct reading *r, const struct addr_value *own,
             r->last_dst = there->private_addr;
         set_to(r, there->eni);
         return edge(r);
+    case ROUTE_VGW:
+        return DROP_NO_VPN;
     case ROUTE_BLACKHOLE:
         return DROP_BLACKHOLE;
     default:
@@ -295,6 +302,7 @@ static bool is_decided_by_entries(const struct oracle_verdict *v) {
     case DROP_NO_ROUTE:
     case DROP_BLACKHOLE:
     case DROP_ROUTE_KIND:
+    case DROP_NO_VPN:
     case DROP_NO_ADDRESS:
     case DROP_TO_ROUTER:
     case DROP_NOT_DESTINATION:
@@ -370,6 +378,7 @@ static void test_packets(void **state) {
     if (worlds >= 60) {
         assert_true(tracked[ORACLE_TRACKED] > 100 && tracked[ORACLE_UNTRACKED] > 20);
         assert_true(seen[DROP_GROUP_INGRESS] > 100 && seen[DROP_NO_ADDRESS] > 10);
+        assert_true(seen[DROP_NO_VPN] > 10 && seen[DROP_BLACKHOLE] > 10);
         assert_true(seen[DROP_ACL_EGRESS] > 20 && seen[DROP_ACL_INGRESS] > 20);
     }
 }
@@ -422,8 +431,70 @@ static void test_ranges(void **state) {
     }
 }
 
+/* "Route priority": for one destination the route by its CIDR, then by a prefix list, then the
+ * propagated one; in whatever order they stand in the table. */
+static void test_priority(void **state) {
+    static const struct {
+        const char *target;
+        bool list;
+        uint8_t origin;
+        uint32_t kind;
+    } all[] = {{"local", false, ROUTE_ORIGIN_CREATE_TABLE, ROUTE_LOCAL},
+               {"igw-1", false, ROUTE_ORIGIN_CREATE, ROUTE_IGW},
+               {"eni-gone", true, ROUTE_ORIGIN_CREATE, ROUTE_BLACKHOLE},
+               {"vgw-1", false, ROUTE_ORIGIN_PROPAGATED, ROUTE_VGW}};
+    static const uint8_t orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 3, 0, 1}, {1, 3, 2, 0}};
+    struct scope scope = {.account = 1, .region = 1};
+    struct index *ix = index_new();
+    struct prefix_list *pl = obj_new(KIND_PREFIX_LIST, scope, "pl-1");
+    struct internet_gateway *igw = obj_new(KIND_INTERNET_GATEWAY, scope, "igw-1");
+    struct vpn_gateway *vgw = obj_new(KIND_VPN_GATEWAY, scope, "vgw-1");
+    struct prefix_entry *entry = list_add(&pl->entries, sizeof(*entry));
+    struct compile_env env = {0};
+
+    cidr_parse("10.9.0.0/16", &entry->cidr);
+    str_set(&igw->vpc_id, "vpc-1");
+    str_set(&vgw->vpc_id, "vpc-1");
+    index_put(ix, pl, NULL);
+    index_put(ix, igw, NULL);
+    index_put(ix, vgw, NULL);
+    for (size_t first = 0; first < ARRAY_SIZE(all); first++)
+        for (size_t o = 0; o < ARRAY_SIZE(orders); o++) {
+            struct route_table *t = obj_new(KIND_ROUTE_TABLE, scope, "rtb-1");
+            struct route_value got;
+            struct test_maps m = {0};
+
+            str_set(&t->vpc_id, "vpc-1");
+            for (size_t i = 0; i < 4; i++) {
+                struct route *r;
+                size_t row = orders[o][i];
+
+                if (row < first)
+                    continue;
+                r = list_add(&t->routes, sizeof(*r));
+                r->origin = all[row].origin;
+                str_set(&r->target, all[row].target);
+                if (all[row].list)
+                    str_set(&r->prefix_list_id, "pl-1");
+                else
+                    r->cidr = entry->cidr;
+            }
+            assert_int_equal(compile_routes(ix, &env, t, 7, &m.all), 0);
+            assert_int_equal(m.all.n, 1);
+            memcpy(&got, m.all.e[0].value, sizeof(got));
+            assert_int_equal(ROUTE_KIND(got.kind), all[first].kind);
+            entries_free(&m.all);
+            obj_unref(t);
+        }
+    obj_unref(pl);
+    obj_unref(igw);
+    obj_unref(vgw);
+    index_free(ix);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_priority),
                                        cmocka_unit_test(test_packets)};
 
     seed = world_seed("compile");

@@ -36,6 +36,8 @@
 
 #include "base/cleanup.h"
 #include "model/network_acl.h"
+#include "model/gateway.h"
+#include "model/instance.h"
 #include "model/route_table.h"
 #include "model/security_group.h"
 #include "model/vpc.h"
@@ -100,6 +102,8 @@ static const struct {
     {"rtb-2", "vpc-a", "subnet-2", "192.0.2.0/24", "eni-router", ROUTE_ORIGIN_CREATE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.3.0/24", "eni-idle", ROUTE_ORIGIN_CREATE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.4.0/24", "vgw-1", ROUTE_ORIGIN_CREATE},
+    {"rtb-2", "vpc-a", "subnet-2", "192.0.6.0/24", "vgw-b", ROUTE_ORIGIN_CREATE},
+    {"rtb-2", "vpc-a", "subnet-2", "192.0.7.0/24", "eni-stopped", ROUTE_ORIGIN_CREATE},
     {"rtb-2", "vpc-a", "subnet-2", "192.0.5.0/24", "eni-web", ROUTE_ORIGIN_CREATE},
     {"rtb-b", "vpc-b", "subnet-b", "10.0.0.0/16", "local", ROUTE_ORIGIN_CREATE_TABLE},
     {"rtb-b", "vpc-b", "subnet-b", "0.0.0.0/0", "igw-b", ROUTE_ORIGIN_CREATE},
@@ -182,17 +186,38 @@ static const struct {
     {"eni-app", "vpc-a", "subnet-2", "sg-app", "10.0.2.20", NULL, "2001:db8:100:aa02::20", true,
      true},
     {"eni-db", "vpc-a", "subnet-2", "sg-db", "10.0.2.30", NULL, NULL, true, true},
+    {"eni-stopped", "vpc-a", "subnet-1", "sg-any", "10.0.1.90", NULL, NULL, false, true},
     {"eni-b", "vpc-b", "subnet-b", "sg-b", "10.0.1.10", "203.0.113.50", NULL, true, true},
 };
 
+static void make_instance(const char *id, uint8_t state) {
+    struct instance *i = obj_new(KIND_INSTANCE, scope, id);
+
+    i->state = state;
+    put(i);
+}
+
+static void make_vpn_gateway(const char *id, const char *vpc) {
+    struct vpn_gateway *g = obj_new(KIND_VPN_GATEWAY, scope, id);
+
+    str_set(&g->vpc_id, vpc);
+    put(g);
+}
+
 static void make_enis(void) {
+    make_instance("i-1", INSTANCE_RUNNING);
+    make_instance("i-stopped", INSTANCE_STOPPED);
+    make_vpn_gateway("vgw-1", "vpc-a");
+    make_vpn_gateway("vgw-b", "vpc-b");
     for (size_t i = 0; i < ARRAY_SIZE(enis); i++) {
         struct network_interface *e = obj_new(KIND_NETWORK_INTERFACE, scope, enis[i].id);
         struct eni_address *a = list_add(&e->addresses, sizeof(*a));
 
         str_set(&e->vpc_id, enis[i].vpc);
         str_set(&e->subnet_id, enis[i].subnet);
-        str_set(&e->instance_id, enis[i].attached ? "i-1" : NULL);
+        str_set(&e->instance_id, !enis[i].attached                        ? NULL
+                                 : strcmp(enis[i].id, "eni-stopped") == 0 ? "i-stopped"
+                                                                          : "i-1");
         strs_add(&e->groups, enis[i].group);
         e->source_dest_check = enis[i].check;
         e->mac[0] = 2;
@@ -329,7 +354,9 @@ static const struct fact facts[] = {
      DROP_NONE, "eni-router", "sgr-any-in", YES, FREE},
     {"a route to one with the check", APP, "192.0.5.9", TCP, 40000, 80, DROP_NOT_DESTINATION, NULL, NULL, 0, 0},
     {"a route to a detached interface", APP, "192.0.3.9", TCP, 40000, 80, DROP_BLACKHOLE, NULL, NULL, 0, 0},
-    {"a route to what this version has not", APP, "192.0.4.9", TCP, 40000, 80, DROP_ROUTE_KIND, NULL, NULL, 0, 0},
+    {"a virtual private gateway without a VPN", APP, "192.0.4.9", TCP, 40000, 80, DROP_NO_VPN, NULL, "vgw-1", 0, 0},
+    {"one that is not attached here: blackhole", APP, "192.0.6.9", TCP, 40000, 80, DROP_BLACKHOLE, NULL, "vgw-b", 0, 0},
+    {"a route to a stopped instance's interface", APP, "192.0.7.9", TCP, 40000, 80, DROP_BLACKHOLE, NULL, NULL, 0, 0},
     /* Internet */
     {"to the host, a service that it offers", WEB, "203.0.113.1", TCP, 40000, 8080, DROP_NONE, "", NULL, YES, NO},
     {"one that it does not", WEB, "203.0.113.1", TCP, 40000, 22, DROP_UPLINK_PORT, NULL, NULL, 0, 0},

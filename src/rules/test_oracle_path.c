@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "model/instance.h"
 #include "model/network_acl.h"
 #include "model/prefix_list.h"
 #include "model/route_table.h"
@@ -145,7 +146,10 @@ static void make_routes(const char *id, const char *subnet, const char *gateway)
 static void make_eni(const char *id, const char *subnet, const char *ip, const char *public_ip) {
     struct network_interface *e = obj_new(KIND_NETWORK_INTERFACE, scope, id);
     struct eni_address *a = list_add(&e->addresses, sizeof(*a));
+    struct instance *i = obj_new(KIND_INSTANCE, scope, "i-1");
 
+    i->state = INSTANCE_RUNNING;
+    put(i);
     a->ip = ip_of(ip);
     a->primary = true;
     if (public_ip)

@@ -163,8 +163,27 @@ static void mutate_move(struct world *w, struct network_interface *from) {
     }
 }
 
-/* To another host, and back. */
+/* An instance by way of whose interface a route leads, or NULL. */
+static const struct instance *middlebox(struct world *w) {
+    const struct route_table *t = world_pick(w, KIND_ROUTE_TABLE);
+    const struct network_interface *eni = NULL;
+
+    if (!t)
+        return NULL;
+    list_each (struct route, r, t->routes)
+        if (strncmp(r->target, "eni-", 4) == 0)
+            eni = index_get(w->ix, KIND_NETWORK_INTERFACE, w->scope, r->target);
+    return eni && eni->instance_id ? index_get(w->ix, KIND_INSTANCE, w->scope, eni->instance_id)
+                                   : NULL;
+}
+
+/* Stopped, or to another host, and back. */
 static void mutate_instance(struct world *w, struct instance *i) {
+    if (world_chance(w, 50)) {
+        i->state = i->state == INSTANCE_RUNNING ? INSTANCE_STOPPED : INSTANCE_RUNNING;
+        world_put(w, i);
+        return;
+    }
     world_set(&i->host, i->host ? NULL : "elsewhere");
     world_put(w, i);
 }
@@ -270,8 +289,10 @@ void world_mutate(struct world *w) {
     } else if (what < 88) {
         if (index_count(w->ix, KIND_VPC))
             world_make_subnet(w, world_pick(w, KIND_VPC));
-    } else if (what < 90) {
-        if ((o = changeable(w, KIND_INSTANCE)))
+    } else if (what < 91) {
+        const struct instance *i = world_chance(w, 60) ? middlebox(w) : NULL;
+
+        if ((o = i ? world_must(obj_clone(i)) : changeable(w, KIND_INSTANCE)))
             mutate_instance(w, o);
     } else if (what < 94) {
         world_mutate_list(w);

@@ -93,6 +93,17 @@ static void make_egress_only(struct world *w, const struct vpc *v) {
     world_put(w, g);
 }
 
+static void make_vpn_gateway(struct world *w, const struct vpc *v) {
+    struct vpn_gateway *g;
+    struct cursor c;
+
+    if (cursor_by(w->ix, &c, KIND_VPN_GATEWAY, VGW_BY_VPC, v->o.id))
+        return;
+    g = world_object(w, KIND_VPN_GATEWAY);
+    world_set(&g->vpc_id, v->o.id);
+    world_put(w, g);
+}
+
 static void make_peering(struct world *w) {
     const struct vpc *a = world_pick(w, KIND_VPC), *b = world_pick(w, KIND_VPC);
     struct peering *p;
@@ -118,6 +129,8 @@ void world_make_gateways(struct world *w) {
             world_make_nat(w, c.obj);
         if (world_chance(w, 50))
             make_egress_only(w, c.obj);
+        if (world_chance(w, 50))
+            make_vpn_gateway(w, c.obj);
     }
     index_each_all(w->ix, c, KIND_NAT_GATEWAY) use_nat(w, c.obj);
     for (int i = 0; i < 3; i++)
@@ -209,6 +222,22 @@ static void mutate_nat(struct world *w, struct nat_gateway *nat) {
     world_put(w, nat);
 }
 
+/* Attached, and not. */
+static void mutate_vpn_gateway(struct world *w, const struct vpc *v) {
+    const struct vpn_gateway *g = world_pick(w, KIND_VPN_GATEWAY);
+    struct vpn_gateway *changed;
+
+    if (v && (!g || world_chance(w, 50))) {
+        make_vpn_gateway(w, v);
+        return;
+    }
+    if (!g)
+        return;
+    changed = world_must(obj_clone(g));
+    world_set(&changed->vpc_id, NULL);
+    world_put(w, changed);
+}
+
 void world_mutate_gateway(struct world *w) {
     const struct vpc *v = world_pick(w, KIND_VPC);
     const struct nat_gateway *nat = world_pick(w, KIND_NAT_GATEWAY);
@@ -216,7 +245,7 @@ void world_mutate_gateway(struct world *w) {
     const struct peering *p = world_pick(w, KIND_PEERING);
     struct peering *changed;
 
-    switch (world_random(w, 7)) {
+    switch (world_random(w, 8)) {
     case 0:
         if (v)
             world_make_nat(w, v);
@@ -238,6 +267,9 @@ void world_mutate_gateway(struct world *w) {
         changed = world_must(obj_clone(p));
         changed->status = p->status == PEERING_ACTIVE ? PEERING_DELETED : PEERING_ACTIVE;
         world_put(w, changed);
+        break;
+    case 5:
+        mutate_vpn_gateway(w, v);
         break;
     default:
         if (nat)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "model/gateway.h"
 
 static void add_list_route(struct world *w, struct route_table *t, const char *target) {
     const struct prefix_list *pl = world_pick(w, KIND_PREFIX_LIST);
@@ -36,6 +37,22 @@ void world_add_route(struct world *w, struct route_table *t, struct cidr cidr, c
     world_set(&r->target, target);
 }
 
+/* One that a virtual private gateway brings, to where another route leads already: that one decides
+ * ("Route priority": static ones before propagated ones), also where it goes by a prefix list. */
+static void add_propagated(struct world *w, struct route_table *t, struct cidr to) {
+    const struct vpn_gateway *g = world_pick(w, KIND_VPN_GATEWAY);
+    const struct route *other = list_at(t->routes, struct route, world_random(w, t->routes.n));
+    const struct prefix_list *pl =
+        other->prefix_list_id ? index_get(w->ix, KIND_PREFIX_LIST, w->scope, other->prefix_list_id)
+                              : NULL;
+
+    if (!other->prefix_list_id && other->origin == ROUTE_ORIGIN_CREATE)
+        to = other->cidr;
+    if (pl && pl->entries.n)
+        to = list_at(pl->entries, struct prefix_entry, world_random(w, pl->entries.n))->cidr;
+    world_add_route(w, t, to, g ? g->o.id : "vgw-gone", ROUTE_ORIGIN_PROPAGATED);
+}
+
 static bool is_edge(const struct route_table *t) {
     list_each (struct route_association, a, t->associations)
         if (a->gateway_id)
@@ -54,6 +71,7 @@ void world_add_random_route(struct world *w, struct route_table *t) {
     const struct internet_gateway *igw = world_pick(w, KIND_INTERNET_GATEWAY);
     const struct network_interface *eni = world_pick(w, KIND_NETWORK_INTERFACE);
     const struct subnet *s = world_pick(w, KIND_SUBNET);
+    const struct obj *vpn;
     const char *target = elsewhere[world_random(w, ARRAY_SIZE(elsewhere))], *gateway;
 
     /* Through a middlebox: to another subnet of the VPC by way of an interface. */
@@ -67,6 +85,10 @@ void world_add_random_route(struct world *w, struct route_table *t) {
     }
     if (is_edge(t)) /* nothing else is for it */
         return;
+    if (world_chance(w, 20)) {
+        add_propagated(w, t, to);
+        return;
+    }
     if (world_chance(w, 45) && (gateway = world_gateway_target(w, t->vpc_id, &to)))
         target = gateway;
     else if (igw && world_chance(w, 75))
@@ -77,8 +99,9 @@ void world_add_random_route(struct world *w, struct route_table *t) {
         add_list_route(w, t, target);
         return;
     }
-    world_add_route(w, t, to, target,
-                    world_chance(w, 85) ? ROUTE_ORIGIN_CREATE : ROUTE_ORIGIN_PROPAGATED);
+    if (world_chance(w, 10) && (vpn = world_pick(w, KIND_VPN_GATEWAY)))
+        target = vpn->id;
+    world_add_route(w, t, to, target, ROUTE_ORIGIN_CREATE);
 }
 
 static void add_local(struct world *w, struct route_table *t, const struct vpc *v) {

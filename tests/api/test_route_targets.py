@@ -128,6 +128,17 @@ def test_instance_and_interface(ec2, net, table):
     assert routes(ec2, table)["192.168.0.0/24"]["State"] == "blackhole"
 
 
+def test_stopped_instance(ec2, net, table):
+    instance = net.run()["InstanceId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.168.0.0/24", InstanceId=instance)
+    state = lambda: routes(ec2, table)["192.168.0.0/24"]["State"]
+    assert state() == "active"
+    ec2.stop_instances(InstanceIds=[instance])
+    assert state() == "blackhole"
+    ec2.start_instances(InstanceIds=[instance])
+    assert state() == "active"
+
+
 def test_interface_of_a_gateway_is_no_target(ec2, net, table):
     nat = nat_gateway(ec2, net.subnet)
     eni = ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]["NatGatewayAddresses"][0]["NetworkInterfaceId"]

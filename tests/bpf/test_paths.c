@@ -103,7 +103,7 @@ static void test_routes(void **state) {
     k = standard_udp(&a, "10.0.1.4", "192.0.2.4", 1, 2);
     expect_drop(&w, &a, &k, DROP_BLACKHOLE);
     k = standard_udp(&a, "10.0.1.4", "198.51.100.4", 1, 2);
-    expect_drop(&w, &a, &k, DROP_ROUTE_KIND);
+    expect_drop(&w, &a, &k, DROP_NO_VPN);
     k = standard_udp(&d, "10.0.1.5", "198.51.100.4", 1, 2);
     expect_drop(&w, &d, &k, DROP_NO_ROUTE);
     k = standard_udp(&b, "10.0.1.5", HOST, 1, 2);
@@ -292,7 +292,7 @@ static void test_internet_in(void **state) {
     k = standard_udp(NULL, "198.51.100.1", "203.0.113.11", 5000, 80); /* from beyond the host */
     expect_pass(&w, NULL, &k, NULL);
     k = standard_udp(&c, "10.0.2.4", "198.51.100.1", 81, 5000);
-    expect_drop(&w, &c, &k, DROP_ROUTE_KIND);
+    expect_drop(&w, &c, &k, DROP_NO_VPN);
     k = standard_udp(NULL, "198.18.0.1", "203.0.113.11", 5000, 80);
     expect_pass(&w, NULL, &k, NULL);
     k = standard_udp(&c, "10.0.2.4", "198.18.0.1", 80,

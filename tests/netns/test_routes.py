@@ -153,6 +153,52 @@ def test_a_target_that_is_gone(w):
         unroute(w, "0.0.0.0/0")
 
 
+def test_a_stopped_middlebox(w):
+    """Its route is a blackhole until it runs again."""
+    box = w.cloud.instance(w.subnets[1], [w.open])
+    w.ec2.modify_network_interface_attribute(NetworkInterfaceId=box.eni, SourceDestCheck={"Value": False})
+    route(w, "192.0.2.0/24", box)
+    state = lambda: [r["State"] for r in w.ec2.describe_route_tables(RouteTableIds=[w.one])["RouteTables"][0]["Routes"]
+                     if r.get("DestinationCidrBlock") == "192.0.2.0/24"]
+    try:
+        w.ec2.stop_instances(InstanceIds=[box.id])
+        until(lambda: state() == ["blackhole"], "the blackhole")
+        until(lambda: goes(w, "192.0.2.1") == "blackhole", "the blackhole", 10)
+        w.ec2.start_instances(InstanceIds=[box.id])
+        w.cloud.running([box.id])
+        assert state() == ["active"]
+        with box.wire() as at_box:
+            def arrives():
+                packet = ip(w.a.ip, "192.0.2.1", udp(next(ports), 9, b"again"))
+                w.at_a.send(ether(ROUTER_MAC, w.a.mac, packet))
+                return [f for f in at_box.drain() if f.raw[14:] == packet]
+            until(arrives, "packets at the middlebox", 10)
+    finally:
+        unroute(w, "192.0.2.0/24")
+        w.ec2.terminate_instances(InstanceIds=[box.id])
+
+
+def test_a_virtual_private_gateway_without_a_vpn(w):
+    """Both families: dropped for just that while it is attached, and a blackhole when it is not."""
+    gateway = w.ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+    w.ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=w.vpc["VpcId"])
+    state = lambda: {r["State"] for r in w.ec2.describe_route_tables(RouteTableIds=[w.one])["RouteTables"][0]["Routes"] if r.get("GatewayId") == gateway}
+    nets = {"192.0.2.0/24": "192.0.2.1", "2600::/16": "2600::1"}
+    try:
+        for net, inside in nets.items():
+            w.ec2.create_route(RouteTableId=w.one, GatewayId=gateway, **{"DestinationIpv6CidrBlock" if ":" in net else "DestinationCidrBlock": net})
+            until(lambda: goes(w, inside) == "no-vpn", f"no-vpn for {net}", 10)
+        assert state() == {"active"}
+        w.ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=w.vpc["VpcId"])
+        for net, inside in nets.items():
+            until(lambda: goes(w, inside) == "blackhole", f"the blackhole for {net}", 10)
+        assert state() == {"blackhole"}
+    finally:
+        for net in nets:
+            unroute(w, net)
+        w.ec2.delete_vpn_gateway(VpnGatewayId=gateway)
+
+
 def test_associations(w):
     """The table of a subnet is the one that is associated, else the main one."""
     route(w, "192.0.2.0/24", w.m, table=w.main)

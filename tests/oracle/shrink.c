@@ -32,11 +32,18 @@ static bool may_go(size_t row, const struct obj *o, uint32_t i) {
 
 /* Whole objects, those first that others do not need. Subnets and VPCs only when nobody is there,
  * route tables only when no subnet is without one then. */
-static const enum kind objects[] = {
-    KIND_PEERING,           KIND_NAT_GATEWAY, KIND_EGRESS_ONLY_GATEWAY,
-    KIND_NETWORK_INTERFACE, KIND_PREFIX_LIST, KIND_ROUTE_TABLE,
-    KIND_INTERNET_GATEWAY,  KIND_SUBNET,      KIND_SECURITY_GROUP,
-    KIND_NETWORK_ACL,       KIND_VPC};
+static const enum kind objects[] = {KIND_PEERING,
+                                    KIND_VPN_GATEWAY,
+                                    KIND_NAT_GATEWAY,
+                                    KIND_EGRESS_ONLY_GATEWAY,
+                                    KIND_NETWORK_INTERFACE,
+                                    KIND_PREFIX_LIST,
+                                    KIND_ROUTE_TABLE,
+                                    KIND_INTERNET_GATEWAY,
+                                    KIND_SUBNET,
+                                    KIND_SECURITY_GROUP,
+                                    KIND_NETWORK_ACL,
+                                    KIND_VPC};
 
 static const struct obj *nth(const struct world *w, enum kind k, size_t n) {
     struct cursor c;
