@@ -33,7 +33,7 @@ need_root() {
 }
 
 build_packages='gcc libc6-dev clang llvm libbpf-dev bpftool meson ninja-build pkg-config libevent-dev libjansson-dev
-    libsqlite3-dev libssl-dev libmnl-dev uthash-dev libcmocka-dev libhttp-parser-dev libunbound-dev libldns-dev libbsd-dev linux-libc-dev'
+    libsqlite3-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libmnl-dev uthash-dev libcmocka-dev libhttp-parser-dev libunbound-dev libldns-dev libbsd-dev linux-libc-dev'
 
 # install_packages NAME...: those that are not there yet, with apt's own progress in a log.
 install_packages() {
