@@ -200,6 +200,12 @@ static void check_state(const struct ctl *ctl) {
         say("ok", "vpc-agent", "runs, pid %d", pid);
     else
         say("note", "vpc-agent", "does not run; what was set up carries packets all the same");
+    snprintf(path, sizeof(path), "%s/logs/vpc-logs.lock", ctl->dir);
+    pid = lock_holder(path);
+    if (pid)
+        say("ok", "vpc-logs", "runs, pid %d", pid);
+    else
+        say("note", "vpc-logs", "does not run; records of flow logs wait in %s/spool", ctl->dir);
 }
 
 static void check_port(void) {

@@ -4,9 +4,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/lock.h"
 #include "base/text.h"
 #include "vpcctl/ctl.h"
 #include "vpcctl/print.h"
+
+#define DELIVERER_MAX (64 * 1024)
 
 /* What a daemon answers to "status", or an object {"error": why}. */
 static json_t *state_of(const struct ctl *ctl, enum daemon daemon) {
@@ -115,18 +121,60 @@ static void print_agent(const json_t *a) {
     print_drop_counts(a, false);
 }
 
+/* What vpc-logs says of itself in a file of its own; or an object {"error": why}. */
+static json_t *state_of_deliverer(const struct ctl *ctl) {
+    _buf_ struct buf text = BUF_INIT;
+    json_t *state = NULL;
+    char path[300];
+    pid_t pid;
+
+    snprintf(path, sizeof(path), "%s/logs/vpc-logs.lock", ctl->dir);
+    pid = lock_holder(path);
+    snprintf(path, sizeof(path), "%s/logs/vpc-logs.json", ctl->dir);
+    if (pid && read_file(path, DELIVERER_MAX, &text) == 0)
+        state = json_loads(buf_str(&text), 0, NULL);
+    if (state && json_integer_value(json_object_get(state, "pid")) == pid)
+        return state;
+    json_decref(state);
+    return json_pack("{ss}", "error", pid ? "it is starting" : "vpc-logs does not run");
+}
+
+static void print_deliverer(const json_t *d) {
+    const json_t *row;
+    char bytes[24];
+    size_t i;
+
+    if (bad(d)) {
+        printf("%s: records of flow logs wait in the spool\n", text_in(d, "error"));
+        return;
+    }
+    printf("vpc-logs   pid %lld, %lld batches (%s) wait, %lld delivered: %lld records to log "
+           "groups, %lld files to S3\n",
+           number_in(d, "pid"), number_in(d, "waiting"),
+           bytes_text((unsigned long long)number_in(d, "waiting_bytes"), bytes),
+           number_in(d, "batches"), number_in(d, "records"), number_in(d, "objects"));
+    if (number_in(d, "given_up"))
+        printf("note: %lld batches were given up (the log says why)\n", number_in(d, "given_up"));
+    json_array_foreach(json_object_get(d, "down"), i, row) {
+        printf("note: %s cannot be reached, %lld times by now\n", text_in(row, "name"),
+               number_in(row, "failures"));
+    }
+}
+
 int ctl_status(const struct ctl *ctl) {
     bool json = ctl->argc == 1 && strcmp(ctl->argv[0], "--json") == 0;
-    json_t *worker, *agent;
+    json_t *worker, *agent, *deliverer;
     int status;
 
     if (ctl->argc && !json)
         return complain(EXIT_USAGE, "status takes only --json");
     worker = state_of(ctl, DAEMON_WORKER);
     agent = state_of(ctl, DAEMON_AGENT);
+    deliverer = state_of_deliverer(ctl);
     status = bad(worker) || bad(agent);
     if (json) {
-        json_t *both = json_pack("{s:o,s:o}", "vpcd", worker, "agent", agent);
+        json_t *both =
+            json_pack("{s:o,s:o,s:o}", "vpcd", worker, "agent", agent, "logs", deliverer);
 
         json_dumpf(both, stdout, JSON_INDENT(2));
         printf("\n");
@@ -134,7 +182,10 @@ int ctl_status(const struct ctl *ctl) {
         return status;
     }
     print_worker(worker);
+    if (!bad(agent))
+        print_deliverer(deliverer);
     print_agent(agent);
+    json_decref(deliverer);
     json_decref(worker);
     json_decref(agent);
     return status;

@@ -20,7 +20,7 @@
 #include "vpcd/worker.h"
 
 #define WORKER_UID 478 /* where there is no user vpcd; a system uid that Debian gives to nobody */
-#define AGENT_ARGS_MAX 24
+#define AGENT_ARGS_MAX 32
 
 /* The worker's user: --user, else "vpcd", else a fixed uid. */
 static int find_user(const struct options *o, struct supervisor_config *config) {
@@ -67,6 +67,8 @@ static void agent_argv(const struct options *o, gid_t worker, char *path,
         o->uplink_allow,
         o->flow_log_window ? "--flow-log-window" : NULL,
         o->flow_log_window,
+        o->spool_bytes ? "--flow-log-spool-bytes" : NULL,
+        o->spool_bytes,
         o->tap_user ? "--tap-user" : NULL,
         o->tap_user,
     };
@@ -117,6 +119,40 @@ static struct supervisor_child upstream_child(const struct options *o, const cha
     return c;
 }
 
+/* What delivers flow logs; as the worker's user, for both have the log groups' file open. */
+static struct supervisor_child logs_child(const struct options *o, const char *self, uid_t uid,
+                                          gid_t gid) {
+    static char path[PATH_MAX], bytes[24];
+    static char *argv[20];
+    const char *const args[] = {
+        path,
+        "--state-dir",
+        o->state_dir,
+        o->s3_endpoint ? "--s3-endpoint" : NULL,
+        o->s3_endpoint,
+        o->s3_region ? "--s3-region" : NULL,
+        o->s3_region,
+        o->s3_credentials ? "--s3-credentials" : NULL,
+        o->s3_credentials,
+        o->s3_ca ? "--s3-ca" : NULL,
+        o->s3_ca,
+        o->s3_seconds ? "--s3-seconds" : NULL,
+        o->s3_seconds,
+        o->account_log_bytes ? "--account-log-bytes" : NULL,
+        o->account_log_bytes ? bytes : NULL,
+    };
+    int n = 0;
+
+    beside(self, "vpc-logs", path);
+    snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)o->account_log_bytes);
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+        if (args[i])
+            argv[n++] = (char *)(uintptr_t)args[i];
+    argv[n] = NULL;
+    return (struct supervisor_child){
+        .name = "log deliverer", .argv = argv, .uid = uid, .gid = gid, .optional = true};
+}
+
 static int supervise(const struct options *o, int argc, char **argv) {
     static char self[PATH_MAX], agent[PATH_MAX], services[PATH_MAX];
     char *agent_args[AGENT_ARGS_MAX], *services_args[4],
@@ -152,6 +188,7 @@ static int supervise(const struct options *o, int argc, char **argv) {
         user_find(SERVICES_USER, SERVICES_UID, &row.uid, &row.gid);
         children[config.n_children++] = row;
         children[config.n_children++] = upstream_child(o, self);
+        children[config.n_children++] = logs_child(o, self, config.uid, config.gid);
     }
     config.children = children;
     n = supervisor_run(&config);

@@ -45,6 +45,7 @@ enum option_id {
     OPT_S3_REGION,
     OPT_S3_CREDENTIALS,
     OPT_S3_CA,
+    OPT_S3_SECONDS,
     OPT_SPOOL_BYTES,
     OPT_CONFIG,
     OPT_WORKER,
@@ -99,6 +100,8 @@ static const struct {
     {OPT_S3_CREDENTIALS, "flow-log-s3-credentials", "FILE",
      "its access keys, a profile for each account's number, else [default]"},
     {OPT_S3_CA, "flow-log-s3-ca", "FILE", "certificates (PEM) to trust for it (the system's)"},
+    {OPT_S3_SECONDS, "flow-log-s3-seconds", "N",
+     "how long records are gathered for one file (300)"},
     {OPT_SPOOL_BYTES, "flow-log-spool-bytes", "N",
      "flow log records that may wait on disk for their destination (1 GiB)"},
     {OPT_CONFIG, "config", "FILE", "more options, a line each: NAME = VALUE"},
@@ -247,6 +250,11 @@ static int take(enum option_id id, const char *value, struct options *o) {
     case OPT_S3_CA:
         o->s3_ca = value;
         return 0;
+    case OPT_S3_SECONDS:
+        o->s3_seconds = value;
+        return int_parse(value, 1, 86400, &number) < 0
+                   ? fail("--flow-log-s3-seconds", value, "must be a number of seconds")
+                   : 0;
     case OPT_SPOOL_BYTES:
         o->spool_bytes = value;
         return int_parse(value, 1024 * 1024, INT64_MAX, &number) < 0

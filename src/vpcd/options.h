@@ -34,7 +34,7 @@ struct options {
     unsigned account_instances, account_addresses; /* see api_config */
     uint64_t account_log_bytes;                    /* 0: the default */
     /* Where flow logs go to S3; NULL: nowhere. */
-    const char *s3_endpoint, *s3_region, *s3_credentials, *s3_ca;
+    const char *s3_endpoint, *s3_region, *s3_credentials, *s3_ca, *s3_seconds;
     const char *spool_bytes; /* of the agent; NULL: its default */
     bool dump_api;
 };
