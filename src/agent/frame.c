@@ -113,7 +113,8 @@ size_t frame_build(const struct oracle_packet *p, const uint8_t dst_mac[6],
         struct ipv6hdr h = {.version = 6,
                             .payload_len = htons((uint16_t)(len - ip_len)),
                             .nexthdr = p->protocol,
-                            .hop_limit = TTL};
+                            /* Neighbour discovery is for the link only. */
+                            .hop_limit = p->protocol == 58 && p->icmp_type == 133 ? 255 : TTL};
         memcpy(&h.saddr, p->src.b, 16);
         memcpy(&h.daddr, p->dst.b, 16);
         memcpy(ip, &h, sizeof(h));

@@ -122,6 +122,7 @@ static bool allows(void *data, uint8_t protocol, uint16_t port) {
 void outside_oracle(const struct outside_options *o, const struct uplink *uplink,
                     struct oracle_host *ret_host) {
     *ret_host = (struct oracle_host){.uplink = true,
+                                     .services = true,
                                      .address4 = uplink->host4,
                                      .address6 = uplink->host6,
                                      .pool4 = o->pool4,

@@ -102,7 +102,9 @@ static json_t *verdict_json(const struct index *ix, const struct oracle_packet *
     o = json_pack("{s:o,s:o,s:o,s:b,s:s,s:s}", "packet", packet_json(p), "from",
                   interface_json(ix, p->from), "hops", hops, "accepted", (int)v->accepted, "reason",
                   drop_name(v->reason), "means", drop_sentence(v->reason));
-    if (v->accepted)
+    if (v->service)
+        json_object_set_new(o, "service", json_string(oracle_service_name(v->service)));
+    else if (v->accepted)
         json_object_set_new(o, "arrives",
                             json_pack("{s:o,s:s,s:s,s:s,s:s}", "at", interface_json(ix, v->to),
                                       "source", ip_format(&v->src, src), "destination",
@@ -170,6 +172,8 @@ static bool agrees(const struct tracer *t, const struct oracle_verdict *v,
         return false;
     if (!v->accepted)
         return v->reason == live->reason;
+    if (v->service || live->service)
+        return v->service == live->service;
     if (v->to && dataplane_number(t->dp, NUMBER_ENI, v->to->o.id, &far) < 0)
         return false;
     return live->verdict.far == far &&
@@ -220,7 +224,7 @@ json_t *trace(const struct tracer *t, const json_t *request) {
     oracle_judge(t->ix, &host, &p, &v);
     check_link(t, &v);
     answer = verdict_json(t->ix, &p, &v);
-    if (v.accepted) {
+    if (v.accepted && !v.service) {
         reply = reply_json(t, &host, &p, &v);
         if (reply)
             json_object_set_new(answer, "reply", reply);

@@ -4,9 +4,9 @@
  * contract (docs/PACKET-PATH.md); the code carries them.
  *
  *  1. A packet that nobody may send: impossible source, IPv4-mapped addresses, multicast,
- *     neighbour and router discovery that is not a question, DHCP (not served yet)
+ *     neighbour and router discovery that is not a question, DHCP but a client's
  *  2. ARP and neighbour solicitations: answered by the data plane, not judged here
- *  3. link-local services and addresses: none is served yet, and none is forwarded
+ *  3. link-local services (oracle_service.c); other addresses of the link are not forwarded
  *  4. the source: MAC (before all that follows 1) and address are the interface's own; an address
  *     need not be with SourceDestCheck off. By the uplink: no address of ours, and none inside the
  *     receiver's VPC
@@ -116,8 +116,8 @@ static enum drop_reason check_sender(struct way *w) {
     const struct network_interface *from = w->p->from;
     char text[IP_TEXT];
 
-    if (within_any(&w->p->dst, services))
-        return hop(w, 3, "link-local services", ip_format(&w->p->dst, text), DROP_LINK_LOCAL);
+    if (asks_link(w))
+        return to_service(w, DROP_LINK_LOCAL);
     w->own = has_private(from, &w->p->src);
     if (w->self != w->p && !has_private(from, &w->self->src) &&
         (from->source_dest_check || within_any(&w->self->src, link_local)))
@@ -292,12 +292,14 @@ static enum drop_reason judge(struct way *w) {
         return hop(w, 1, "the interface", w->p->from->o.id, DROP_NOT_READY);
     if (!w->p->from && !w->host->uplink)
         return hop(w, 1, "the uplink", "", DROP_NOT_READY);
-    if (r)
+    if (r && !(w->p->from && (r == DROP_DHCP || r == DROP_ROUTER_SOLICITATION)))
         return hop(w, 1, "the packet", "", r);
     if (w->p->from) {
         if (memcmp(w->p->src_mac, w->p->from->mac, 6) != 0)
             return hop(w, 4, "source MAC", "", DROP_SPOOFED_MAC);
-        r = check_sender(w);
+        r = r ? to_service(w, r) : check_sender(w);
+        if (!r && w->v->service)
+            return DROP_NONE;
         if (!r)
             r = leave(w);
     } else {

@@ -10,6 +10,7 @@
 #define VPCD_RULES_ORACLE_H
 
 #include "abi/drop.h"
+#include "abi/service.h"
 #include "model/index.h"
 #include "model/network_interface.h"
 
@@ -29,6 +30,7 @@ struct oracle_packet {
 /* What is not in the model: this host and its uplink. */
 struct oracle_host {
     bool uplink;
+    bool services;                                               /* of the link, step 3 */
     struct ip address4, address6;                                /* the host's end of the uplink */
     struct cidr pool4, pool6;                                    /* public pools */
     bool open;                                                   /* --uplink-allow all */
@@ -70,6 +72,8 @@ struct oracle_verdict {
      * Behind a NAT gateway, the port or ICMP identifier of the side that began is another, which
      * only the gateway knows. */
     char gateway[ORACLE_GATEWAY];
+    /* Accepted, and answered by a service of this host: `to`, `sender`, `receiver` say nothing. */
+    enum service_what service;
     /* A later packet: the flow is over, and this packet was judged as the first of another. */
     bool anew;
 };
@@ -84,6 +88,9 @@ struct oracle_flow {
     uint16_t nat_port; /* the port or identifier that a NAT gateway chose; else 0 */
     bool replied;      /* a packet went the other way since */
 };
+
+/* "DNS", "metadata"...; "" for SERVICE_NONE. */
+const char *oracle_service_name(enum service_what what);
 
 /* `host` NULL: no uplink, every interface here. */
 void oracle_judge(const struct index *ix, const struct oracle_host *host,

@@ -6,6 +6,7 @@
  *   oracle_path.c     5 to 8: out of the sender's subnet, to the route's target
  *   oracle_gateway.c  8, where the target keeps state: NAT and egress-only gateways
  *   oracle_address.c  whose an address is
+ *   oracle_service.c  3: the services of the link
  *   oracle_rules.c    one security group's, one network ACL's answer
  */
 #ifndef VPCD_RULES_ORACLE_PRIVATE_H
@@ -53,6 +54,13 @@ const struct ip *source_now(const struct way *w);
 bool ask_groups(struct way *w, const struct network_interface *eni, bool at_sender,
                 const struct ip *peer, const struct network_interface *peer_eni, char ret_by[96],
                 enum oracle_tracking *ret_tracking);
+
+/* --- oracle_service.c --- */
+
+/* Whether the packet's destination is for step 3 at all. */
+bool asks_link(const struct way *w);
+/* Step 3; `otherwise`: the reason when it asks no service. */
+enum drop_reason to_service(struct way *w, enum drop_reason otherwise);
 
 /* --- oracle_path.c --- */
 

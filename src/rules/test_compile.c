@@ -333,7 +333,7 @@ static void one_packet(struct world *w, const struct oracle_host *host, const st
 
     packet_random(w, host, &p);
     oracle_judge(w->ix, host, &p, &v);
-    if (!is_decided_by_entries(&v) || meets_gateway(&v))
+    if (v.service || !is_decided_by_entries(&v) || meets_gateway(&v))
         return;
     a.reason = read_entries(&r, &a);
     seen[v.reason]++;

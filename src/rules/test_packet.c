@@ -30,6 +30,7 @@ static bool is_own(void *data, const struct ip *ip) {
 
 void packet_host(struct world *w, struct oracle_host *ret) {
     *ret = (struct oracle_host){.uplink = !world_chance(w, 10),
+                                .services = !world_chance(w, 20),
                                 .address4 = ip_of("203.0.113.1"),
                                 .address6 = ip_of("2001:db8:100::1"),
                                 .open = world_chance(w, 30),
@@ -184,6 +185,44 @@ static void what_it_carries(struct world *w, struct oracle_packet *p) {
     }
 }
 
+/* A question to a service of the link, or almost one. */
+static void ask_service(struct world *w, struct oracle_packet *p) {
+    static const struct {
+        const char *dst;
+        uint8_t protocol;
+        uint16_t sport, dport;
+    } asks[] = {
+        {"10.0.0.2", 17, 0, 53},         {"10.0.0.2", 6, 0, 53},
+        {"169.254.169.253", 17, 0, 53},  {"169.254.169.254", 6, 0, 80},
+        {"169.254.169.123", 17, 0, 123}, {"255.255.255.255", 17, 68, 67},
+        {"10.0.1.1", 17, 68, 67},        {"fd00:ec2::253", 17, 0, 53},
+        {"fd00:ec2::253", 6, 0, 53},     {"fd00:ec2::254", 6, 0, 80},
+        {"fd00:ec2::123", 17, 0, 123},   {"ff02::1:2", 17, 546, 547},
+        {"ff02::2", 58, 0, 0},           {"172.16.0.2", 17, 0, 53},
+    };
+    static const char *const none4[] = {"0.0.0.0", "169.254.3.4"};
+    static const char *const none6[] = {"::", "fe80::", "fe80::5:1", "fe80:0:0:1::7"};
+    uint32_t which = world_random(w, ARRAY_SIZE(asks));
+
+    p->dst = ip_of(asks[which].dst);
+    p->protocol = asks[which].protocol;
+    p->sport = asks[which].sport ? asks[which].sport : (uint16_t)(1024 + world_random(w, 60000));
+    p->dport = world_chance(w, 5) ? world_port(w) : asks[which].dport;
+    p->icmp_type = p->icmp_code = 0;
+    if (p->protocol == 58) {
+        p->sport = p->dport = 0;
+        p->icmp_type = 133;
+        p->icmp_code = (uint8_t)world_chance(w, 10);
+    }
+    if (p->src.family != p->dst.family && p->from)
+        p->src = own_address(w, p->from, p->dst.family);
+    if (world_chance(w, 25))
+        p->src = ip_of(p->dst.family == IP_V4 ? none4[world_random(w, ARRAY_SIZE(none4))]
+                                              : none6[world_random(w, ARRAY_SIZE(none6))]);
+    if (p->src.family != p->dst.family)
+        p->src = world_address(w, p->dst.family);
+}
+
 void packet_random(struct world *w, const struct oracle_host *host, struct oracle_packet *ret) {
     uint8_t family = world_chance(w, 55) ? IP_V4 : IP_V6;
 
@@ -200,6 +239,8 @@ void packet_random(struct world *w, const struct oracle_host *host, struct oracl
     ret->src = source(w, ret, host, family);
     ret->dst = destination(w, ret, host);
     what_it_carries(w, ret);
+    if (world_chance(w, 8))
+        ask_service(w, ret);
     ret->length = world_chance(w, 5) ? 1499 + world_random(w, 4) : 0;
 }
 
@@ -219,7 +260,9 @@ void verdict_print(const struct oracle_verdict *v) {
     for (unsigned i = 0; i < v->n_hops; i++)
         printf("    %2u %-45s %-5s %s\n", v->hops[i].step, v->hops[i].question,
                v->hops[i].passed ? "yes" : "no", v->hops[i].by);
-    if (v->accepted)
+    if (v->service)
+        printf("    answered by service %d\n", v->service);
+    else if (v->accepted)
         printf("    delivered to %s: %s -> %s, tracking %d %d\n",
                v->to ? v->to->o.id : "the uplink", ip_format(&v->src, src), ip_format(&v->dst, dst),
                v->sender, v->receiver);

@@ -111,6 +111,10 @@ static bool print_way(const json_t *way) {
         printf("  => dropped: %s. %s\n", text_in(way, "reason"), text_in(way, "means"));
         return false;
     }
+    if (*text_in(way, "service")) {
+        printf("  => answered by the %s service of the host\n", text_in(way, "service"));
+        return true;
+    }
     printf("  => delivered to ");
     print_interface(json_object_get(arrives, "at"));
     if (is_translated(json_object_get(way, "packet"), arrives))

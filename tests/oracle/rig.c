@@ -19,7 +19,8 @@
 #include "rules/compile.h"
 #include "rules/test_packet.h"
 
-const uint8_t rig_router_mac[6] = {2, 0, 0, 1, 1, 1}, rig_host_mac[6] = {2, 0, 0, 2, 2, 2};
+const uint8_t rig_router_mac[6] = {2, 0, 0, 1, 1, 1}, rig_host_mac[6] = {2, 0, 0, 2, 2, 2},
+              rig_service_mac[6] = {2, 0, 0, 3, 3, 3};
 
 #define RETRIES 1000
 
@@ -231,6 +232,8 @@ void rig_close(struct rig *g) {
 }
 
 static void configure(struct rig *g, const struct oracle_host *host) {
+    /* No device of ours: a redirection is as far as a test run goes. */
+    struct service_config_value services = {.ifindex = host->services ? g->uplink : 0};
     struct config_value c = {.uplink_ifindex = host->uplink ? g->uplink : 0,
                              .host4 = compile_addr(&host->address4),
                              .host6 = compile_addr(&host->address6),
@@ -256,6 +259,8 @@ static void configure(struct rig *g, const struct oracle_host *host) {
     c.router6.b[1] = 0x80;
     c.router6.b[15] = 1;
     must(dataplane_put(g->dp, DATAPLANE_CONFIG, &zero, &c));
+    memcpy(services.mac, rig_service_mac, 6);
+    must(dataplane_put(g->dp, DATAPLANE_SERVICE_CONFIG, &zero, &services));
     must(dataplane_put(g->dp, DATAPLANE_UPLINK_PORTS, &tcp, &allowed));
     must(dataplane_put(g->dp, DATAPLANE_UPLINK_PORTS, &udp, &allowed));
     must(dataplane_put(g->dp, DATAPLANE_HOST_NETS, &net, &refused));
@@ -412,6 +417,10 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
                 .data_out = ret->frame, .data_size_out = sizeof(ret->frame), .ctx_in = &ctx,
                 .ctx_size_in = sizeof(ctx), .repeat = 1);
 
+    /* Its allowance is no matter of one packet. */
+    if (at)
+        must(dataplane_put(g->dp, DATAPLANE_SERVICE_STATS, &search.eni,
+                           &(struct service_stats_value){0}));
     /* Whoever has no device sends from one that is nobody's. */
     ctx.ifindex = at ? at->ifindex : from ? g->ports[RIG_DEVICES - 1].ifindex : g->uplink;
     ret->reason = ret->counted = 0;

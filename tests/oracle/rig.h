@@ -60,6 +60,6 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
 /* The interface's number in the maps. */
 uint32_t rig_number(struct rig *g, const struct network_interface *eni);
 
-extern const uint8_t rig_router_mac[6], rig_host_mac[6];
+extern const uint8_t rig_router_mac[6], rig_host_mac[6], rig_service_mac[6];
 
 #endif

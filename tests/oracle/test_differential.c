@@ -71,6 +71,8 @@ static void write_packet(const struct oracle_packet *p, unsigned tcp_flags, stru
         packet_icmp(k, p->icmp_type, p->icmp_code, p->sport, payload);
     else
         packet_bytes(k, NULL, 8 + payload);
+    if (p->protocol == IPPROTO_ICMPV6 && p->src.family == IP_V6 && p->icmp_type == 133)
+        k->data[k->l3 + 7] = 255; /* neighbour discovery is of the link */
     packet_finish(k);
 }
 
@@ -122,6 +124,40 @@ static uint16_t inner_port(const struct oracle_packet *p, const uint8_t *frame, 
     unsigned at = p->protocol == IPPROTO_ICMP ? 4 : reply ? 2 : 0;
 
     return (uint16_t)(l4[at] << 8 | l4[at + 1]);
+}
+
+/* A question on its way to a service: the addresses inside (abi/service.h). */
+static const char *question_differs(const struct oracle_packet *p, const struct oracle_verdict *v,
+                                    const struct rig_outcome *o) {
+    struct ip src = packet_src(o->frame), dst = packet_dst(o->frame), to = p->dst;
+    uint32_t number = rig_number(&rig, p->from);
+    struct ip from = ip_v4(0x10000000u + number);
+    char text[64];
+
+    if (p->src.family == IP_V4) {
+        to = ip_v4(0xac100000u + ((uint32_t)v->service << 16) + (ip_to_v4(&p->src) & 0xffff));
+    } else {
+        bool link = p->src.b[0] != 0x20;
+
+        snprintf(text, sizeof(text), "fd76:%x:%x:%x::", link ? 0x7064 : 0x7063, number >> 16,
+                 number & 0xffff);
+        if (ip_parse(text, &from) < 0)
+            return "the test";
+        memcpy(from.b + 8, p->src.b + 8, 8);
+        if (v->service == SERVICE_DHCP6 && ip_parse("fd00:ec2::547", &to) < 0)
+            return "the test";
+        if (v->service == SERVICE_ROUTER && ip_parse("fd00:ec2::133", &to) < 0)
+            return "the test";
+    }
+    if (!ip_equal(&src, &from))
+        return "who asks";
+    if (!ip_equal(&dst, &to))
+        return "what is asked";
+    if (memcmp(o->frame, rig_service_mac, 6) != 0 || memcmp(o->frame + 6, rig_router_mac, 6) != 0)
+        return "MAC";
+    if (o->frame[p->src.family == IP_V4 ? 22 : 21] != (v->service == SERVICE_ROUTER ? 255 : 64))
+        return "hop limit";
+    return packet_checksums(o->frame, o->len) ? "checksum" : o->flow ? "a flow entry" : NULL;
 }
 
 /* What is wrong with a packet that both accept; NULL: nothing. */
@@ -217,6 +253,8 @@ static const char *judge_first(const struct world *w, struct first *f) {
         what = "reason";
     else if (f->o.counted != !f->v.accepted)
         what = "count of drops";
+    else if (f->v.service)
+        what = question_differs(&f->p, &f->v, &f->o);
     else if (f->v.accepted)
         what = delivery_differs(&f->p, &f->v, &f->o, opens(&f->p, f->tcp_flags));
     if (f->o.accepted)
@@ -456,6 +494,8 @@ static void one_life(struct world *w, const struct oracle_host *host) {
     for (;;) {
         packet_random(w, host, &p);
         oracle_judge(w->ix, host, &p, &v);
+        if (v.service) /* no flow */
+            continue;
         if (!v.accepted ? world_chance(w, 1) : v.gateway[0] && world_chance(w, 80))
             break;
         /* Half of the others by the internet gateway, where two VPCs meet. */
