@@ -202,7 +202,7 @@ def test_none(state):
                                  struct.pack("=QHHI", 1, 1, 7, 0) + struct.pack("=HBB", 1, 3, 0) + b"\x05ab",
                                  struct.pack("=QHHI", 1, 1, 7, 0) + struct.pack("=HBB", 1, 3, 0) + b"\0ab",
                                  struct.pack("=QHHI", 1, 1, 6, 0) + struct.pack("=HBB", 1, 2, 0) + b"\xc0\0",
-                                 struct.pack("=QHHI", 1, 2, 47, 0) + b"x" * 47, b"x" * 5000])
+                                 struct.pack("=QHHI", 1, 2, 47, 0) + b"x" * 47, b"x" * 5000], ids=lambda bad: f"{len(bad)}-{bad[8:9].hex()}")
 def test_who_speaks_otherwise_is_not_heard(program, bad):
     asker = program.asker()
     asker.socket.send(bad)
