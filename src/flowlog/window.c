@@ -809,7 +809,7 @@ struct flowlog_stats flowlog_stats(struct flowlog *f) {
     s.logs = HASH_COUNT(f->logs);
     s.enis = HASH_COUNT(f->enis);
     TAILQ_FOREACH (e, &f->list, link) {
-        s.covered += is_covered(e);
+        s.covered += is_covered(e) && !e->gone;
         for (enum flowlog_pace k = 0; k < PACES; k++)
             s.bytes += flowlog_table_bytes(&e->sides[k].table);
     }

@@ -100,7 +100,7 @@ bool flowlog_turn(struct flowlog *f, int64_t now, int64_t epoch_ns, uint32_t bud
 void flowlog_flush(struct flowlog *f, int64_t now, int64_t epoch_ns);
 
 struct flowlog_stats {
-    uint32_t logs, enis, covered; /* now */
+    uint32_t logs, enis, covered; /* now; covered: and not gone */
     uint32_t held, held_most;     /* records */
     size_t bytes;                 /* of memory that tables take */
     uint64_t records;             /* written, NODATA and SKIPDATA not counted */
