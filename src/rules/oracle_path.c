@@ -302,7 +302,8 @@ static bool stays(const struct way *w, const struct route *r) {
 
     if (nat)
         return nat_works(nat) && strcmp(nat->subnet_id, from->subnet_id) == 0;
-    return eni && is_here(w, eni) && strcmp(eni->subnet_id, from->subnet_id) == 0;
+    return eni && is_here(w, eni) && is_running(w, eni) &&
+           strcmp(eni->subnet_id, from->subnet_id) == 0;
 }
 
 /* 5 to 8: from an interface to the next hop. */
