@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/actions.h"
+#include "api/logs/action.h"
 
 static json_t *params(const struct desc *d) {
     json_t *rows = json_object();
@@ -55,6 +56,32 @@ static void filters(const struct desc *d, const char *prefix, json_t *out) {
     }
 }
 
+/* Those of CloudWatch Logs: what a member may be. */
+static json_t *logs_actions(void) {
+    static const char *const types[] = {"string", "integer", "boolean", "strings", "map", "events"};
+    json_t *actions = json_object();
+    size_t n;
+    const struct logs_actions *const *all = logs_families(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < all[i]->n; k++) {
+            const struct logs_action *a = &all[i]->rows[k];
+            json_t *members = json_object();
+
+            for (size_t m = 0; m < a->n; m++)
+                json_object_set_new(
+                    members, a->members[m].name,
+                    json_pack("{s:s,s:b,s:I,s:I,s:i,s:s?}", "type", types[a->members[m].type],
+                              "required", (int)a->members[m].required, "min",
+                              (json_int_t)a->members[m].min, "max", (json_int_t)a->members[m].max,
+                              "items", (int)a->members[m].items, "pattern",
+                              a->members[m].pattern));
+            json_object_set_new(actions, a->name, members);
+        }
+    }
+    return actions;
+}
+
 int api_dump(FILE *out) {
     json_t *actions = json_object(), *kinds = json_object(), *root;
     size_t n;
@@ -83,7 +110,7 @@ int api_dump(FILE *out) {
             kinds, kind_info(k)->name,
             json_pack("{s:o,s:o}", "elements", elements(kind_info(k)->desc), "filters", names));
     }
-    root = json_pack("{s:o,s:o}", "actions", actions, "kinds", kinds);
+    root = json_pack("{s:o,s:o,s:o}", "actions", actions, "kinds", kinds, "logs", logs_actions());
     r = json_dumpf(root, out, JSON_INDENT(1) | JSON_SORT_KEYS);
     json_decref(root);
     return r < 0 ? -1 : 0;

@@ -105,7 +105,6 @@ ELEMENTS = [
     ("PrincipalIdFormat", "*", "nobody has another format of ids"),
     ("IdFormat", "deadline", "nobody has another format of ids"),
     ("FlowLog", "deliverCrossAccountRole", "logs stay in their account"),
-    ("FlowLog", "deliverLogsErrorMessage", NOT_EVER),
     ("GetFlowLogsIntegrationTemplateResult", "result", "there is no CloudFormation"),
     ("ImageAttribute", "*", "the images are vpcd's own"),
     ("LaunchPermission", "*", "the images are vpcd's own"),

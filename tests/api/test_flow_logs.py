@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flow logs as resources: what is asked for, refused and shown. Nothing is recorded here."""
+import os
+import sqlite3
+import time
+
 import pytest
 from conftest import error, error_code, filters
 from net import Net
@@ -55,7 +59,7 @@ def test_to_s3(ec2, net, create):
 def test_to_log_groups(ec2, account, to_logs):
     by_name, = to_logs()["FlowLogIds"]
     by_arn, = to_logs(LogGroupName=None, LogDestinationType="cloud-watch-logs", TrafficType="REJECT",
-                      LogDestination="arn:aws:logs:us-east-1:123456789012:log-group:other:*")["FlowLogIds"]
+                      LogDestination="arn:aws:logs:us-east-1:%s:log-group:other:*" % account.id)["FlowLogIds"]
     shown = {log["FlowLogId"]: log for log in described(ec2)}
     assert shown[by_name]["LogDestinationType"] == "cloud-watch-logs"
     assert shown[by_name]["LogGroupName"] == "group" and shown[by_name]["DeliverLogsPermissionArn"] == ROLE
@@ -195,3 +199,37 @@ def test_integration_template(ec2, create):
     for log, code in ((made, "UnsupportedOperation"), ("fl-00000000000000000", "InvalidFlowLogId.NotFound")):
         assert error_code(ec2.get_flow_logs_integration_template, FlowLogId=log, ConfigDeliveryS3DestinationArn=BUCKET,
                           IntegrateServices=athena) == code
+
+
+def test_log_group_of_another_account_or_no_name(account, to_logs):
+    for arn in ("arn:aws:logs:us-east-1:123456789012:log-group:g", f"arn:aws:logs:eu-west-1:{account.id}:log-group:g"):
+        assert error_code(to_logs, LogGroupName=None, LogDestination=arn) == "LogDestinationNotFound"
+    for name in ("a b", "a:b", "x" * 513):
+        assert error_code(to_logs, LogGroupName=name).startswith("InvalidParameter")
+
+
+def test_how_the_delivery_goes(vpcd, ec2, account, create):
+    """What vpc-logs writes down is what DescribeFlowLogs shows, and what its filter finds."""
+    log, = create()["FlowLogIds"]
+    other, = create(TrafficType="REJECT")["FlowLogIds"]
+
+    def delivery(message):
+        db = sqlite3.connect(os.path.join(vpcd.directory, "logs", "logs.db"), timeout=30)
+        db.execute("INSERT OR REPLACE INTO statuses (flow_log, account, region, message, version) VALUES"
+                   " (?, ?, 'us-east-1', ?, (SELECT ifnull(max(version), 0) + 1 FROM statuses))",
+                   (log, int(account.id), message))
+        db.commit()
+        db.close()
+
+    def shown(status):
+        deadline = time.monotonic() + 30
+        while described(ec2, FlowLogIds=[log])[0]["DeliverLogsStatus"] != status:
+            assert time.monotonic() < deadline
+        return described(ec2, Filters=filters(deliver_log_status=status))
+
+    delivery("Access error")
+    row, = shown("FAILED")
+    assert (row["FlowLogId"], row["DeliverLogsErrorMessage"], row["FlowLogStatus"]) == (log, "Access error", "ACTIVE")
+    delivery(None)
+    assert {row["FlowLogId"] for row in shown("SUCCESS")} == {log, other}
+    assert "DeliverLogsErrorMessage" not in described(ec2, FlowLogIds=[log])[0]

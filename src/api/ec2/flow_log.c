@@ -130,19 +130,32 @@ static int check_s3(struct call *c, const P *p) {
     return 0;
 }
 
-/* The log group's name in arn:aws:logs:REGION:ACCOUNT:log-group:NAME, also with :* behind it. */
-static const char *group_of_arn(const char *arn, size_t *ret_len) {
-    const char *name = strstr(arn, ":log-group:");
+/* The log group's name in arn:aws:logs:REGION:ACCOUNT:log-group:NAME of the caller's account and
+ * region, also with :* behind it. */
+static const char *group_of_arn(const struct call *c, const char *arn, size_t *ret_len) {
+    char prefix[128];
+    const char *name;
 
-    if (strncmp(arn, LOGS_ARN, strlen(LOGS_ARN)) != 0 || !name)
+    snprintf(prefix, sizeof(prefix), LOGS_ARN "%s:%012llu:log-group:", region_name(c->scope.region),
+             (unsigned long long)c->scope.account);
+    if (strncmp(arn, prefix, strlen(prefix)) != 0)
         return NULL;
-    name += strlen(":log-group:");
+    name = arn + strlen(prefix);
     *ret_len = strcspn(name, ":");
     return *ret_len ? name : NULL;
 }
 
+/* CreateLogGroup's rule (CloudWatch Logs API reference): the group is made at the first delivery.
+ */
+static bool group_name_ok(const char *name, size_t len) {
+    return len && len <= 512 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/#-") >=
+               len;
+}
+
 static int check_cloudwatch(struct call *c, const P *p) {
-    size_t len;
+    const char *name = p->group_name;
+    size_t len = name ? strlen(name) : 0;
 
     if (p->group_name && p->destination)
         return call_error(c, "InvalidParameter",
@@ -158,8 +171,10 @@ static int check_cloudwatch(struct call *c, const P *p) {
         return call_error(c, "InvalidParameter",
                           "DeliverLogsPermissionArn '%.128s' is not the ARN of a role.",
                           p->permission_arn);
-    if (p->destination && !group_of_arn(p->destination, &len))
+    if (p->destination && !(name = group_of_arn(c, p->destination, &len)))
         return not_a_destination(c, p->destination);
+    if (!group_name_ok(name, len))
+        return call_error(c, "InvalidParameter", "LogGroupName '%.128s' is invalid.", name);
     if (p->file_format || p->hive || p->per_hour)
         return call_error(c, "InvalidParameter",
                           "DestinationOptions are for LogDestinationType s3 only.");
@@ -215,7 +230,7 @@ static void fill(struct call *c, const P *p, const char *resource_id, struct flo
                  (unsigned long long)c->scope.account, p->group_name);
         obj_set(&f->o, &f->destination, arn);
     } else if (f->destination_type == FLOW_LOG_CLOUDWATCH) {
-        snprintf(arn, sizeof(arn), "%s", group_of_arn(p->destination, &len));
+        snprintf(arn, sizeof(arn), "%s", group_of_arn(c, p->destination, &len));
         arn[len < sizeof(arn) ? len : sizeof(arn) - 1] = 0;
         obj_set(&f->o, &f->group_name, arn);
     }
