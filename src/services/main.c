@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -135,11 +136,17 @@ static int run(const struct services_options *o) {
 int main(int argc, char **argv) {
     struct services_options o = {0};
     int r = parse(argc, argv, &o);
+    struct rlimit files;
 
     if (r != 0)
         return r < 0 ? EXIT_CONFIG : 0;
     log_setup("vpc-services", LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    /* A descriptor for each connection: SERVICES_CONNS is more than most shells allow. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     if (geteuid() == 0) {
         log_error("this reads what instances send: never as root");
         return EXIT_CONFIG;
