@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EC2's actions: all the families there are. */
+#include "api/actions.h"
+#include "base/cleanup.h"
+
+static const struct actions *const families[] = {
+    &address_actions,
+    &customer_gateway_actions,
+    &address_attribute_actions,
+    &address_transfer_actions,
+    &classic_link_actions,
+    &default_actions,
+    &dhcp_options_actions,
+    &egress_only_gateway_actions,
+    &eni_address_actions,
+    &eni_attachment_actions,
+    &eni_permission_actions,
+    &eni_trunk_actions,
+    &fact_actions,
+    &flow_log_actions,
+    &id_format_actions,
+    &image_actions,
+    &image_attribute_actions,
+    &instance_actions,
+    &instance_attribute_actions,
+    &instance_option_actions,
+    &instance_run_actions,
+    &instance_state_actions,
+    &instance_type_actions,
+    &internet_gateway_actions,
+    &nat_gateway_actions,
+    &nat_gateway_address_actions,
+    &key_pair_actions,
+    &network_acl_actions,
+    &network_acl_entry_actions,
+    &network_interface_actions,
+    &peering_actions,
+    &peering_option_actions,
+    &prefix_list_actions,
+    &prefix_list_show_actions,
+    &route_actions,
+    &route_association_actions,
+    &route_table_actions,
+    &security_group_actions,
+    &security_group_reference_actions,
+    &security_group_rule_actions,
+    &security_group_rule_modify_actions,
+    &security_group_vpc_actions,
+    &security_group_rule_show_actions,
+    &subnet_actions,
+    &subnet_attribute_actions,
+    &subnet_cidr_actions,
+    &subnet_reservation_actions,
+    &tag_actions,
+    &tag_row_actions,
+    &vpc_actions,
+    &vpn_gateway_actions,
+    &vpc_attribute_actions,
+    &vpc_cidr_actions,
+};
+
+const struct actions *const *api_families(size_t *ret_n) {
+    *ret_n = ARRAY_SIZE(families);
+    return families;
+}
