@@ -57,7 +57,8 @@ struct server {
     struct sockaddr_storage ntp;
     int64_t peer;
     int fd;
-    unsigned conns;
+    unsigned n_conns;
+    LIST_HEAD(, conn) conns;
 };
 
 struct conn {
@@ -65,6 +66,7 @@ struct conn {
     struct event *event;
     int fd;
     LIST_HEAD(, question) questions;
+    LIST_ENTRY(conn) all;
 };
 
 struct question {
@@ -134,7 +136,8 @@ static void conn_free(struct conn *c) {
     if (c->event)
         event_free(c->event);
     close(c->fd);
-    c->server->conns--;
+    LIST_REMOVE(c, all);
+    c->server->n_conns--;
     free(c);
 }
 
@@ -172,12 +175,13 @@ static void welcome(struct server *s, int accepted) {
         log_warn("user %d may not ask here", (int)who.uid);
         return;
     }
-    c = s->conns < CONNS ? calloc(1, sizeof(*c)) : NULL;
+    c = s->n_conns < CONNS ? calloc(1, sizeof(*c)) : NULL;
     if (!c)
         return;
     *c = (struct conn){.server = s, .fd = TAKE_FD(fd)};
     LIST_INIT(&c->questions);
-    s->conns++;
+    LIST_INSERT_HEAD(&s->conns, c, all);
+    s->n_conns++;
     c->event = event_new(s->base, c->fd, EV_READ | EV_PERSIST, on_question, c);
     if (!c->event || event_add(c->event, NULL) < 0)
         conn_free(c);
@@ -336,6 +340,8 @@ int main(int argc, char **argv) {
         return 1;
     r = run(&o, &s);
     resolver_free(s.resolver);
+    while (!LIST_EMPTY(&s.conns))
+        conn_free(LIST_FIRST(&s.conns));
     if (s.fd >= 0)
         close(s.fd);
     event_base_free(s.base);

@@ -310,10 +310,8 @@ void resolver_free(struct resolver *r) {
         return;
     if (r->ctx)
         ub_ctx_delete(r->ctx);
-    while ((a = LIST_FIRST(&r->all))) {
-        LIST_REMOVE(a, all);
-        free(a);
-    }
+    while ((a = LIST_FIRST(&r->all)))
+        finish(a, NULL, 0);
     if (r->look)
         event_free(r->look);
     free(r);

@@ -21,7 +21,7 @@ typedef void resolver_fn(void *arg, const void *data, size_t len);
  * (servers) or -ENOMEM.
  */
 int resolver_new(struct event_base *base, const char *servers, struct resolver **ret_resolver);
-/* Without a call for what is under way. NULL is fine. */
+/* What is under way ends without an answer. NULL is fine. */
 void resolver_free(struct resolver *r);
 
 /* The name as on the wire, checked by the caller. `done` is called once, perhaps at once. */
