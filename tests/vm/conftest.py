@@ -126,6 +126,7 @@ class Net:
     def __init__(self, cloud, cidr):
         self.cloud = cloud
         self.vpc = cloud.vpc(cidr, ipv6=True)
+        cloud.client().modify_vpc_attribute(VpcId=self.vpc["VpcId"], EnableDnsHostnames={"Value": True})
         self.subnets = [cloud.subnet(self.vpc, cidr.replace("0.0/16", f"{n + 1}.0/24"), n) for n in range(2)]
         self.subnet = self.subnets[0]
         self.open = cloud.group(self.vpc, "open", [netns.everything(cidr="0.0.0.0/0"), netns.everything(cidr6="::/0")])

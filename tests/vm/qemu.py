@@ -6,7 +6,6 @@ QEMU is the unprivileged user of --tap-user; the words of its network are those 
 Software emulation: a machine boots in about 5 s. VPCD_VM_ACCEL=kvm takes the processor's instead.
 """
 import glob
-import ipaddress
 import json
 import os
 import re
@@ -44,17 +43,24 @@ while read -r line; do
 done
 """
 
-# What udhcpc calls: an interface as it is told, by address, router, name server, MTU.
-DHCP_SCRIPT = """#!/bin/sh
+# What the clients of DHCP call with what they were told: udhcpc of busybox for IPv4, ISC's dhclient for IPv6. Routes of
+# IPv6 come with router advertisements.
+DHCP4 = """#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-ip addr flush dev $interface
+ip addr flush dev $interface scope global
 ip addr add $ip/$mask dev $interface
-[ -z "$mtu" ] || ip link set $interface mtu $mtu
-for r in $router; do ip route replace default via $r dev $interface; done
+ip link set $interface mtu $mtu
+for r in $router; do ip route add default via $r dev $interface metric 10${interface#eth}; done
+[ $interface = eth0 ] || exit 0
 : >/etc/resolv.conf
 for d in $dns; do echo "nameserver $d" >>/etc/resolv.conf; done
-[ -z "$domain" ] || echo "search $domain" >>/etc/resolv.conf
-set >/run/dhcp-$interface
+echo "search $domain" >>/etc/resolv.conf
+hostname $hostname
+"""
+DHCP6 = """#!/bin/sh
+case $reason in
+BOUND6|RENEW6|REBIND6) ip -6 addr add $new_ip6_address/128 dev $interface || true ;;
+esac
 """
 
 
@@ -67,9 +73,14 @@ def image(directory):
     for name in "bin", "proc", "sys", "dev", "tmp", "run", "etc", "modules":
         os.makedirs(os.path.join(root, name))
     shutil.copy(shutil.which("busybox"), root + "/bin/busybox")
+    libraries = subprocess.run(["ldd", shutil.which("dhclient")], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for path in re.findall(r"/[^ ]*", libraries):
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
+    shutil.copy(shutil.which("dhclient"), root + "/bin/dhclient")
     for module in MODULES:
         shutil.copy(glob.glob(f"{linux}/lib/modules/6.1.*/kernel/{module}.ko")[0], root + "/modules")
-    for name, text in (("init", INIT), ("etc/udhcpc.sh", DHCP_SCRIPT)):
+    for name, text in (("init", INIT), ("etc/dhcp4", DHCP4), ("etc/dhcp6", DHCP6)):
         with open(os.path.join(root, name), "w") as f:
             f.write(text)
         os.chmod(os.path.join(root, name), 0o755)
@@ -174,20 +185,25 @@ class Guest:
             return found and found[0].split("/")[4]
         return until(look, f"a card {mac} in the machine", bound, 0.2)
 
-    def configure(self, eni, router):
-        """By hand what DHCP would say."""
+    def configure(self, eni):
+        """Gets the interface's addresses by DHCP of both families, and its IPv6 routes from a router; its name."""
         name = self.device(eni["MacAddress"])
-        ip6 = eni["Ipv6Addresses"][0]["Ipv6Address"]
-        subnet6 = ipaddress.ip_network(ip6 + "/64", strict=False)
-        metric = 100 + eni["Attachment"]["DeviceIndex"]
-        self.run(f"ip link set {name} up && ip addr add {eni['PrivateIpAddress']}/24 dev {name} && "
-                 f"ip route add default via {router} dev {name} metric {metric} && "
-                 f"ip -6 addr add {ip6}/128 dev {name} && ip -6 route add default via fe80::1 dev {name} metric {metric} && "
-                 f"ip -6 route add {subnet6} via fe80::1 dev {name}")
-        # Its own duplicate detection, as every machine does it, must find nobody.
-        until(lambda: "tentative" not in self.run(f"ip -6 addr show dev {name}"), "its IPv6 addresses", pause=0.2)
-        assert "dadfailed" not in self.run(f"ip -6 addr show dev {name}")
+        self.run(f"ip link set {name} up && udhcpc -i {name} -n -q -t 5 -T 2 -s /etc/dhcp4 -O mtu")
+        self.await_addresses(name)
+        self.run(f": >/run/lease-{name}; dhclient -6 -1 -cf /dev/null -lf /run/lease-{name} -pf /run/pid-{name} -sf /etc/dhcp6 {name}")
+        until(lambda: "default via fe80::1" in self.run(f"ip -6 route show dev {name}"), "a router", pause=0.2)
+        self.await_addresses(name)
+        text = self.run(f"ip addr show dev {name}")
+        assert f" {eni['PrivateIpAddress']}/24 " in text and f" {eni['Ipv6Addresses'][0]['Ipv6Address']}/128 " in text, text
         return name
+
+    def await_addresses(self, name):
+        """Duplicate detection, as every machine does it, must find nobody."""
+        def done():
+            text = self.run(f"ip -6 addr show dev {name}")
+            assert "dadfailed" not in text, text
+            return " fe80::" in text and "tentative" not in text
+        until(done, "its IPv6 addresses", pause=0.2)
 
     def dump(self, netdev="net0"):
         """The frames that passed a card so far; frame.vnet is what card and tap say to each other about each."""

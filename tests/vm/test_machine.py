@@ -48,7 +48,7 @@ def machine(net, groups):
 def guest(machine):
     with Guest(machine, plain) as made:
         for n in range(2):
-            made.configure(machine.enis[n], f"10.0.{n + 1}.1")
+            made.configure(machine.enis[n])
         made.run("mkdir /www && httpd -p 80 -h /www && (nc -ll -p 7 -e cat &)")
         yield made
 
@@ -85,8 +85,8 @@ def serve(place, address, data):
     return thread
 
 
-def test_its_card(machine, guest):
-    """One for each interface, with its MAC and the VPC's MTU; the first is eth0."""
+def test_its_cards(machine, guest):
+    """One for each interface, with its MAC and the VPC's MTU, its addresses by DHCP; the first is eth0."""
     for n, eni in enumerate(machine.enis):
         name = guest.device(eni["MacAddress"])
         assert name == f"eth{n}" and guest.run(f"cat /sys/class/net/{name}/mtu") == "9001\n"
@@ -114,6 +114,24 @@ def test_groups_decide(cloud, net, groups, machine, guest, friend):
     assert friend.refused(cloud, machine.ip, 80, "security-group-ingress")
     ec2.authorize_security_group_ingress(GroupId=groups["web"], IpPermissions=rule)
     assert fetch(friend, machine.ip, "/hello") == b"hello\n"
+
+
+def test_services_of_the_link(cloud, net, machine, guest, friend):
+    """Names, metadata: the machine asks what EC2's images ask, and is answered as itself."""
+    name = "ip-" + friend.ip.replace(".", "-")
+    assert guest.run("cat /etc/resolv.conf") == "nameserver 10.0.0.2\nsearch ec2.internal\n"
+    assert guest.run("hostname") == "ip-" + machine.ip.replace(".", "-") + "\n"
+    for server in "", "169.254.169.253":
+        assert f"Address: {friend.ip}\n" in guest.run(f"nslookup -type=a {name}.ec2.internal {server}")
+    assert f"name = {name}.ec2.internal" in guest.run(f"nslookup {friend.ip}")
+    token = guest.run(r"printf 'PUT /latest/api/token HTTP/1.0\r\nHost: x\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n' | "
+                      "nc 169.254.169.254 80").split("\r\n\r\n")[1].strip()
+    for path, want in (("instance-id", machine.id), ("local-ipv4", machine.ip), ("mac", machine.mac),
+                       ("network/interfaces/macs", "".join(sorted(f"{e['MacAddress']}/\n" for e in machine.enis)).strip())):
+        got = guest.run(f"wget -qO- --header 'X-aws-ec2-metadata-token: {token}' http://169.254.169.254/latest/meta-data/{path}")
+        assert "\n".join(sorted(got.split())) == want, path
+    status, text = guest.run("wget -qO- --header 'X-aws-ec2-metadata-token: no' http://169.254.169.254/latest/meta-data/mac", check=None)
+    assert status == 1 and "401" in text
 
 
 def bulk(guest, place, addresses):
@@ -192,12 +210,14 @@ def test_an_interface_is_plugged_in_while_it_runs(cloud, net, groups, machine, g
     guest.qmp("device_add", driver="virtio-net-pci", id="eni2", netdev="net2", mac=tap["mac"], host_mtu=tap["mtu"])
     name = guest.device(eni["MacAddress"])
     assert name == "eth2" and guest.run(f"cat /sys/class/net/{name}/mtu") == "9001\n"
-    # The second subnet through this card, in place of the other one.
-    guest.run(f"ip addr flush dev eth1 && ip link set eth2 up && ip addr add {eni['PrivateIpAddress']}/24 dev eth2")
+    # The second subnet through this card, in place of the other one; its addresses come by DHCP, too.
+    guest.run("ip link set eth1 down")
+    assert guest.configure(eni) == "eth2"
     try:
         peer = net.peer([groups["friend"]], subnet=1)
         guest.run("echo plugged >/www/hello")
-        assert fetch(peer, eni["PrivateIpAddress"], "/hello") == b"plugged\n"
+        for address in eni["PrivateIpAddress"], eni["Ipv6Addresses"][0]["Ipv6Address"]:
+            assert fetch(peer, address, "/hello") == b"plugged\n"
         # Out in the other order: first the card, then the tap.
         guest.qmp("device_del", id="eni2")
         guest.event("DEVICE_DELETED", device="eni2")
@@ -208,7 +228,7 @@ def test_an_interface_is_plugged_in_while_it_runs(cloud, net, groups, machine, g
         until(lambda: len(machine.taps()) == 2, "the tap's end")
         assert fetch(friend, machine.ip, "/hello") == b"plugged\n"
     finally:
-        guest.run(f"ip addr add {machine.enis[1]['PrivateIpAddress']}/24 dev eth1")
+        guest.run("ip link set eth1 up")
 
 
 def test_stopped_and_started(cloud, machine, guest, friend):
