@@ -23,6 +23,7 @@
 #include "agent/flow_logs.h"
 #include "agent/inside.h"
 #include "agent/instances.h"
+#include "agent/interfaces.h"
 #include "agent/options.h"
 #include "agent/recent.h"
 #include "agent/reconcile.h"
@@ -190,6 +191,8 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
         return instances_no_exec(&in, id ? id : "");
     if (strcmp(cmd, "trace") == 0)
         return trace(&tracer, request);
+    if (strcmp(cmd, "interfaces") == 0)
+        return interfaces_json(world_index(a->world));
     if (strcmp(cmd, "drops") == 0) { /* without the walk over all flows that status takes */
         told = recent_json(a->recent, &tracer, request);
         json_object_set_new(told, "drops", drops(a));

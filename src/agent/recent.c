@@ -68,6 +68,7 @@ static int64_t age_ms(uint64_t ns) {
 
 static json_t *drop_json(const struct drop_event *d, uint64_t number, const struct tracer *t,
                          const struct network_interface *eni) {
+    const struct network_interface *to = trace_receiver(t, eni, d);
     const struct flow_key *k = &d->key;
     struct ip src = {.family = k->family}, dst = {.family = k->family};
     char src_text[IP_TEXT], dst_text[IP_TEXT], by[128];
@@ -85,6 +86,7 @@ static json_t *drop_json(const struct drop_event *d, uint64_t number, const stru
                     eni ? trace_name(t->ix, eni) : "", "reason", drop_name(d->reason), "protocol",
                     k->proto, "source", ip_format(&src, src_text), "destination",
                     ip_format(&dst, dst_text), "length", (int)d->ip_len, "by", by);
+    json_object_set_new(row, "receiver", json_string(to ? to->o.id : ""));
     if (k->proto == 6 || k->proto == 17) {
         json_object_set_new(row, "sport", json_integer(be16toh(k->sport)));
         json_object_set_new(row, "dport", json_integer(be16toh(k->dport)));
