@@ -54,13 +54,14 @@ struct pending {
     struct question question;
     struct dns_query query;
     bool tcp;
-    LIST_ENTRY(pending) of_conn;
+    LIST_ENTRY(pending) of_conn, all;
 };
 
 struct dns {
     struct services *services;
     struct upstream *upstream;
     struct client *clients;
+    LIST_HEAD(, pending) pending;
     struct event *sweep;
     uint8_t message[DNS_MESSAGE_MAX]; /* from a connection */
     uint8_t out[2 + DNS_MESSAGE_MAX]; /* the length of a message on a connection, and the message */
@@ -145,6 +146,7 @@ static void on_answer(void *arg, const void *data, size_t len) {
         LIST_REMOVE(p, of_conn);
         c->waiting--;
     }
+    LIST_REMOVE(p, all);
     free(p);
     if (c)
         event_active(c->resume, EV_TIMEOUT, 0);
@@ -169,6 +171,7 @@ static size_t ask(struct dns *d, struct client *client, const struct question *q
         if (upstream_ask(d->upstream, UPSTREAM_DNS, &u, UPSTREAM_DNS_HEAD + u.len, on_answer, p) ==
             0) {
             services_count(d->services, COUNT_DNS_RELAYED);
+            LIST_INSERT_HEAD(&d->pending, p, all);
             if (conn) {
                 LIST_INSERT_HEAD(&conn->pending, p, of_conn);
                 conn->waiting++;
@@ -321,9 +324,14 @@ const char *dns_start(struct services *s, const struct services_options *o) {
 
 void dns_free(struct dns *d) {
     struct client *c, *next;
+    struct pending *p;
 
     if (!d)
         return;
+    while ((p = LIST_FIRST(&d->pending))) {
+        LIST_REMOVE(p, all);
+        free(p);
+    }
     HASH_ITER (hh, d->clients, c, next) {
         HASH_DEL(d->clients, c);
         free(c);

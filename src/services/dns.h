@@ -20,6 +20,7 @@ struct dns;
 /* Registers at DOOR_DNS. `up` may be shared with others and outlives the resolver. NULL when memory
  * is short. */
 struct dns *dns_new(struct services *s, struct upstream *up);
+/* `up` must not call for its questions any more: nothing of the loop runs in between. */
 void dns_free(struct dns *d);
 /* With services_upstream(). */
 const char *dns_start(struct services *s, const struct services_options *o);

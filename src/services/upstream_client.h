@@ -20,7 +20,7 @@ void upstream_free(struct upstream *u);
 
 /*
  * 0: `done` will be called, after UPSTREAM_WAIT_MS at the latest. -EBUSY: UPSTREAM_QUESTIONS are
- * under way; -EAGAIN: vpc-upstream is not there or does not keep up; -EINVAL: too long; -ENOMEM.
+ * under way; -ENOTCONN: vpc-upstream is not there; -EINVAL: too long; -ENOMEM.
  */
 #define UPSTREAM_WAIT_MS 4000
 int upstream_ask(struct upstream *u, uint16_t kind, const void *data, size_t len, upstream_fn *done,
