@@ -97,7 +97,7 @@ struct log_state {
     __s64 packets_entries; /* in log_packets */
     __u64 full_ns;         /* the ring of keys was full: nobody tries again before */
     __u32 window;          /* of log_packets */
-    __u32 zero2;
+    __u32 lost;            /* something was, of somebody in log_enis */
 };
 _Static_assert(sizeof(struct log_state) == 88, "log_state");
 

@@ -55,8 +55,10 @@ static long log_lost_one(void *map, const void *key, void *value, void *context)
     if (!e->lost_records)
         return 0;
     r = bpf_ringbuf_reserve(&log_records, sizeof *r, 0);
-    if (!r)
+    if (!r) {
+        log_state.lost = 1; /* next time */
         return 1;
+    }
     __builtin_memset(r, 0, sizeof *r);
     r->kind = LOG_LOST;
     r->near = *(const u32 *)key;

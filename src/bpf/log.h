@@ -109,6 +109,7 @@ static __always_inline void log_lose(u32 at, u64 packets, u64 bytes) {
     __sync_fetch_and_add(&e->lost_records, 1);
     __sync_fetch_and_add(&e->lost_packets, packets);
     __sync_fetch_and_add(&e->lost_bytes, bytes);
+    log_state.lost = 1;
 }
 
 /* The NAT gateway's key in log_enis. */

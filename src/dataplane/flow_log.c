@@ -272,7 +272,7 @@ int flow_log_read(struct flow_log *log) {
         if (r == 0)
             r = take_packets(log, window);
     }
-    if (r == 0)
+    if (r == 0 && __atomic_exchange_n(&log->state->lost, 0, __ATOMIC_SEQ_CST))
         r = dataplane_log_lost(log->dp);
     return r < 0 ? r : take_records(log);
 }
