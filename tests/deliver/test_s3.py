@@ -238,3 +238,27 @@ def test_strange_files(logs, s3):
     assert sorted(records(s3)) == ["a a a", "b b b"]
     wait_until(lambda: logs.report().get("strange") == 3)
     assert "broken" in logs.log_text()
+
+
+def test_a_second_attempt_is_the_first_again(logs, s3):
+    """Killed after the server has it and before anybody was told; then a batch of the same span comes late."""
+    arrived, killed = threading.Event(), threading.Event()
+
+    def first(handler, bucket, key):
+        if arrived.is_set():
+            return None
+        s3.objects[bucket][key] = None
+        arrived.set()
+        killed.wait(30)
+        return 500
+
+    s3.behave = first
+    logs.spool.put(["a a a"], end=1529511600)
+    logs.start(s3.endpoint, seconds=300)
+    assert arrived.wait(30)
+    logs.kill()
+    killed.set()
+    logs.spool.put(["late late late"], end=1529511600)
+    logs.start(s3.endpoint, seconds=300)
+    logs.spool.wait_empty()
+    assert sorted(records(s3)) == ["a a a", "late late late"]  # the same key as before, and one of its own
