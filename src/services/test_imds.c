@@ -180,7 +180,9 @@ static int set_up(void **state) {
     add_tag(&i->tags, "a@b:c", "");
     add_tag(&i->tags, "has/slash", "x");
     put(i);
-    put(new_instance("i-2", "vpc-b", "subnet-b"));
+    i = new_instance("i-2", "vpc-b", "subnet-b");
+    add_tag(&i->tags, "Name", "hidden");
+    put(i);
     return 0;
 }
 
@@ -519,6 +521,7 @@ static void test_tree(void **state) {
     assert_null(strstr(a.body, "ipv6"));
     assert_status(meta("eni-3", "public-ipv4"), 404);
     assert_status(meta("eni-3", "tags/instance"), 404);
+    assert_status(meta("eni-3", "tags/instance/Name"), 404);
     assert_status(get("eni-3", "/latest/user-data"), 404);
     assert_body(get("eni-3", "/latest/"), "dynamic\nmeta-data");
     assert_body(meta("eni-3", "local-hostname"), "ip-10-0-1-5.corp.example");
@@ -639,6 +642,7 @@ static void test_identity(void **state) {
     size_t n;
     PKCS7 *pkcs7;
     struct imds again = {0};
+    struct instance *changed;
     const char *why;
 
     snprintf(expected, sizeof(expected), document, instance_architecture());
@@ -679,6 +683,13 @@ static void test_identity(void **state) {
     assert_string_equal(s.body, p.body);
     /* The other instance's are its own. */
     s = get("eni-3", "/latest/dynamic/instance-identity/pkcs7");
+    assert_string_not_equal(s.body, p.body);
+    /* A document that changed is signed anew. */
+    changed = obj_clone(index_get(ix, KIND_INSTANCE, scope, "i-1"));
+    obj_set(&changed->o, &changed->type, "t3.large");
+    put(changed);
+    s = get("eni-1", "/latest/dynamic/instance-identity/pkcs7");
+    assert_int_equal(s.status, 200);
     assert_string_not_equal(s.body, p.body);
     /* The next start has the same key. */
     assert_int_equal(identity_open(*state, &again.identity, &why), 0);
