@@ -18,13 +18,18 @@ import subprocess
 import threading
 import time
 import types
+import urllib.parse
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 
-from conftest import BUILD, Place, until
+from conftest import Place, until
 
 METADATA, METADATA6 = "169.254.169.254", "fd00:ec2::254"
-USER_DATA = bytes(range(256)) * 10 + b"\r\n\0"
+USER_DATA = bytes(range(256)) * 64  # the most that EC2 takes
 LIFE = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
 
@@ -91,6 +96,15 @@ def options(w, i, **wanted):
         yield
     finally:
         w.ec2.modify_instance_metadata_options(InstanceId=i.id, **{k: before[k] for k in wanted})
+
+
+def call(w, action, **parameters):
+    """An action that Debian's boto3 does not know yet."""
+    body = urllib.parse.urlencode({"Action": action, "Version": "2016-11-15", **parameters})
+    request = AWSRequest("POST", w.cloud.endpoint + "/", {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, body)
+    keys = w.cloud.keys()
+    SigV4Auth(Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]), "ec2", "us-east-1").add_auth(request)
+    assert URLLib3Session().send(request.prepare()).status_code == 200
 
 
 def described(w, i):
@@ -213,6 +227,20 @@ def test_options(w):
         until(lambda: with_token(w.b, "instance-id", mine) == 403, "no metadata at all")
         assert ask(w.b, "/latest/api/token", "PUT", **{LIFE.replace("-", "_"): 60})[0] == 403
     until(lambda: get(w.b, "instance-id") == w.b.id, "metadata again")
+
+
+def test_defaults_of_the_account(w):
+    """What ModifyInstanceMetadataDefaults says holds for instances that are launched after it."""
+    call(w, "ModifyInstanceMetadataDefaults", HttpTokens="required", HttpPutResponseHopLimit="3")
+    try:
+        i = w.cloud.instance(w.subnet, [w.group])
+        until(lambda: get(i, "instance-id") == 401, "no answer without a token")
+        assert with_token(i, "instance-id", token(i)) == i.id
+        assert put_hops(i, f"PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n{LIFE}: 60\r\n\r\n".encode(), METADATA) == 3
+        assert get(w.a, "instance-id") == w.a.id
+        w.ec2.terminate_instances(InstanceIds=[i.id])
+    finally:
+        call(w, "ModifyInstanceMetadataDefaults", HttpTokens="no-preference", HttpPutResponseHopLimit="-1")
 
 
 def test_ipv6(w):
