@@ -7,7 +7,7 @@
 #include "bpf/nd.h"
 #include "bpf/packet.h"
 #include "bpf/parse.h"
-#include "bpf/service.h"
+#include "bpf/service_back.h"
 #include "bpf/slow.h"
 
 #include "bpf/eni.bpf.c"

@@ -40,6 +40,13 @@ static struct timeval ms(unsigned n) {
 
 /* ---- how many of whom ---- */
 
+static void visitor_drop(struct services *s, struct visitor *v) {
+    if (v->conns)
+        return;
+    HASH_DEL(s->visitors, v);
+    free(v);
+}
+
 static bool visitor_enter(struct services *s, uint32_t number) {
     struct visitor *v;
 
@@ -53,8 +60,12 @@ static bool visitor_enter(struct services *s, uint32_t number) {
         v->number = number;
         HASH_ADD(hh, s->visitors, number, sizeof(v->number), v);
     }
-    if (v->conns >= SERVICES_CONNS_PER_ENI)
+    /* Where half of all is taken, nobody gets many. */
+    if (v->conns >=
+        (s->conns < SERVICES_CONNS / 2 ? SERVICES_CONNS_PER_ENI : SERVICES_CONNS_PER_ENI / 8)) {
+        visitor_drop(s, v);
         return false;
+    }
     v->conns++;
     s->conns++;
     return true;
@@ -67,10 +78,8 @@ static void visitor_leave(struct services *s, uint32_t number) {
     if (!v)
         return;
     s->conns--;
-    if (--v->conns == 0) {
-        HASH_DEL(s->visitors, v);
-        free(v);
-    }
+    v->conns--;
+    visitor_drop(s, v);
 }
 
 /* ---- one visit ---- */
