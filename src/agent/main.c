@@ -207,6 +207,7 @@ static json_t *answer(void *arg, const char *cmd, const json_t *request) {
                   (int)getpid(), "connected", (int)world_connected(a->world), "open", (int)a->open,
                   "instances", instances_json(&in), "drops", drops(a), "flows", (int)(a->flows / 2),
                   "unlimited", cgroup_unlimited(), "lacking", (int)enforce_lacking(a->enforce));
+    json_object_set_new(told, "services", serve_status(a->serve));
     if (a->flow_logs.reader)
         json_object_set_new(told, "flow_logs", flow_reader_status(a->flow_logs.reader));
     return told;

@@ -197,12 +197,21 @@ void serve_plug(void *arg, const struct plug *plug, const struct network_interfa
     stream_server_revision(s->server, ++s->revision);
 }
 
-const char *serve_counts(const struct serve *s) {
-    return s->counts;
-}
+json_t *serve_status(const struct serve *s) {
+    bool connected = s->server && stream_server_agents(s->server) > 0;
+    json_t *counts = json_object();
+    const char *at = s->counts;
 
-bool serve_connected(const struct serve *s) {
-    return s->server && stream_server_agents(s->server) > 0;
+    while (*at) {
+        size_t n = strcspn(at, "\n");
+        unsigned long long number;
+        char name[64];
+
+        if (sscanf(at, "%63[a-z0-9-] %llu", name, &number) == 2 && number)
+            json_object_set_new(counts, name, json_integer((json_int_t)number));
+        at += n + (at[n] == '\n');
+    }
+    return json_pack("{s:b,s:o}", "connected", (int)connected, "counts", counts);
 }
 
 /* ---- life ---- */

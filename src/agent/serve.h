@@ -12,6 +12,7 @@
 #define VPCD_AGENT_SERVE_H
 
 #include <event2/event.h>
+#include <jansson.h>
 
 #include "agent/plugs.h"
 #include "agent/services_net.h"
@@ -30,8 +31,7 @@ void serve_settled(struct serve *s);
 /* An interface was plugged in, or (`eni` NULL) taken out. */
 void serve_plug(void *serve, const struct plug *plug, const struct network_interface *eni);
 
-/* The last that vpc-services told of its counters, "NAME NUMBER" lines; "" when there is none. */
-const char *serve_counts(const struct serve *s);
-bool serve_connected(const struct serve *s);
+/* {"connected": bool, "counts": {NAME: NUMBER}}: the last that vpc-services told, without zeros. */
+json_t *serve_status(const struct serve *s);
 
 #endif

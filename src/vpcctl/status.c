@@ -91,6 +91,20 @@ static void print_flow_logs(const json_t *f) {
     printf("\n");
 }
 
+static void print_services(const json_t *s) {
+    const char *name;
+    json_t *n;
+
+    if (!s)
+        return;
+    if (!json_is_true(json_object_get(s, "connected")))
+        printf("note: vpc-services does not run; DHCP, DNS, metadata and time are not answered\n");
+    json_object_foreach(json_object_get((json_t *)(uintptr_t)s, "counts"), name, n) {
+        printf("  %-26s %12lld\n", name, (long long)json_integer_value(n));
+    }
+    printf("\n");
+}
+
 static void print_agent(const json_t *a) {
     const json_t *row;
     size_t i;
@@ -117,6 +131,7 @@ static void print_agent(const json_t *a) {
     }
     if (json_array_size(json_object_get(a, "instances")))
         printf("\n");
+    print_services(json_object_get(a, "services"));
     print_flow_logs(json_object_get(a, "flow_logs"));
     print_drop_counts(a, false);
 }
