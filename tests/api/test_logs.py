@@ -197,6 +197,12 @@ def test_times(logs, group):
     assert error_code(logs.filter_log_events, logGroupName="g", startTime=2, endTime=1) == "InvalidParameterException"
 
 
+def test_any_text(logs, group):
+    messages = ["\x1b[31mred\x1b[0m\ttab", "ä€𝄞", "two\nlines", "\\ \" /", " "]
+    put(logs, *messages)
+    assert get(logs)[0] == messages == filtered(logs)
+
+
 def test_page_of_a_megabyte(logs, group):
     at = now() - 60000
     for i in range(3):

@@ -210,10 +210,9 @@ static int check_count(struct logs_call *c, const struct logs_member *m, size_t 
     return constraint(c, "[...]", m->name, what);
 }
 
+/* A message may be any text of JSON, which is UTF-8 without NUL. */
 static int check_event(struct logs_call *c, const json_t *event) {
     static const struct logs_member time = MEMBER_TIME("timestamp", true);
-    static const struct logs_member message = {
-        .name = "message", .type = LOGS_STRING, .required = true, .min = 1};
     const json_t *t = json_object_get(event, "timestamp"), *m = json_object_get(event, "message");
 
     if (!json_is_object(event))
@@ -221,7 +220,11 @@ static int check_event(struct logs_call *c, const json_t *event) {
     if (!t || !m)
         return constraint(c, "null", t ? "logEvents.message" : "logEvents.timestamp",
                           "not be null");
-    return check_integer(c, &time, t) < 0 ? -EINVAL : check_string(c, &message, m);
+    if (!json_is_string(m))
+        return logs_error(c, "SerializationException", "message is no text");
+    if (!json_string_length(m))
+        return constraint(c, "", "logEvents.message", "have length greater than or equal to 1");
+    return check_integer(c, &time, t);
 }
 
 static int check_member(struct logs_call *c, const struct logs_member *m, json_t *v) {

@@ -181,6 +181,14 @@ static void post(struct logs_wire *w, struct job *j) {
         return;
 }
 
+/* What the call costs others is processor time; waiting for the disk costs the caller alone. */
+static uint64_t thread_ns(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
 static void run_call(struct logs *store, struct job *j) {
     struct logs_call c = {
         .store = store,
@@ -188,7 +196,7 @@ static void run_call(struct logs *store, struct job *j) {
         .now = time_ms(),
         .status = 200,
     };
-    uint64_t began = mono_ns();
+    uint64_t began = thread_ns();
     json_error_t e;
 
     c.params = json_loadb(j->http->body, j->http->body_len, JSON_REJECT_DUPLICATES, &e);
@@ -204,7 +212,7 @@ static void run_call(struct logs *store, struct job *j) {
     j->status = c.error_code ? c.status : 200;
     json_decref(c.reply);
     json_decref(c.params);
-    j->busy = mono_ns() - began;
+    j->busy = thread_ns() - began;
 }
 
 static int on_status(void *arg, const struct logs_owner *o, const char *flow_log,
