@@ -121,20 +121,16 @@ static void on_closed(void *arg, struct visit *v) {
 
 const char *imds_start(struct services *s, const struct services_options *o) {
     static const struct tcp_handlers handlers = {.input = on_input, .closed = on_closed};
-    struct imds *imds = calloc(1, sizeof(*imds));
+    static struct imds imds; /* as long as the process */
     char dir[PATH_MAX];
     const char *why;
 
-    if (!imds)
-        return "memory is short";
-    if (imds_token_key(services_secret(s), imds->key) < 0) {
-        free(imds);
+    if (imds_token_key(services_secret(s), imds.key) < 0)
         return "cannot make the key of session tokens";
-    }
     snprintf(dir, sizeof(dir), "%.4000s/services/identity", o->state_dir);
     /* The rest of the metadata does not depend on it. */
-    if (identity_open(dir, &imds->identity, &why) < 0)
+    if (identity_open(dir, &imds.identity, &why) < 0)
         log_warn("%s: identity documents have no signatures", why);
-    services_on_tcp(s, DOOR_METADATA, &handlers, imds);
+    services_on_tcp(s, DOOR_METADATA, &handlers, &imds);
     return NULL;
 }
