@@ -349,15 +349,17 @@ static void cut(const char *id, unsigned pace, int64_t since, void *arg) {
 
 /* The first change was whole: the agent before us ends here. */
 static void begin(struct flow_reader *r) {
-    int e = flow_log_open(r->o.dp, on_record, r, &r->log);
+    int e;
 
+    /* Before the first record comes: from then on what is held is ours. */
+    flow_held_cut(r->held, cut, r);
+    flow_held_tidy(r->held);
+    e = flow_log_open(r->o.dp, on_record, r, &r->log);
     if (e < 0) {
         log_error("there are no flow logs: %s", strerror(-e));
         return;
     }
     ask_all(r);
-    flow_held_cut(r->held, cut, r);
-    flow_held_tidy(r->held);
     dismiss_stale(r);
 }
 

@@ -74,19 +74,18 @@ static void print_instance(const json_t *row) {
     }
 }
 
+/* What waits for delivery vpc-logs knows. */
 static void print_flow_logs(const json_t *f) {
-    char bytes[24];
+    long long logs = number_in(f, "logs"), interfaces = number_in(f, "interfaces");
 
-    if (!number_in(f, "logs"))
+    if (!logs)
         return;
-    printf("%lld flow logs of %lld interfaces: %lld records written, %lld held; %lld batches (%s) "
-           "wait for delivery\n",
-           number_in(f, "logs"), number_in(f, "interfaces"), number_in(f, "records"),
-           number_in(f, "records_held"), number_in(f, "spool_batches"),
-           bytes_text((unsigned long long)number_in(f, "spool_bytes"), bytes));
+    printf("%lld flow log%s of %lld interface%s: %lld records written, %lld held until their "
+           "window ends\n",
+           logs, logs == 1 ? "" : "s", interfaces, interfaces == 1 ? "" : "s",
+           number_in(f, "records"), number_in(f, "records_held"));
     if (number_in(f, "skipdata"))
-        printf("note: %lld windows of an interface were not whole (SKIPDATA), %lld records found "
-               "no room here\n",
+        printf("note: SKIPDATA was written %lld times; %lld records found no room here\n",
                number_in(f, "skipdata"), number_in(f, "records_lost"));
     printf("\n");
 }
