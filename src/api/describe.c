@@ -214,8 +214,9 @@ static int find_ids(struct call *c, const struct describe *d, const void **found
         found[n++] = obj;
     }
     if (n_missing)
-        return call_error(c, info->not_found, "The %s ID%s '%s' do%s not exist", info->name,
-                          n_missing > 1 ? "s" : "", buf_str(&missing), n_missing > 1 ? "" : "es");
+        return call_error(c, info->not_found, "The %s ID%s '%s' do%s not exist",
+                          d->noun ? d->noun : info->name, n_missing > 1 ? "s" : "",
+                          buf_str(&missing), n_missing > 1 ? "" : "es");
     qsort(found, n, sizeof(*found), by_id);
     *ret_n = n;
     return 0;

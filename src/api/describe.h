@@ -29,9 +29,10 @@ struct describe_ids {
 
 struct describe {
     enum kind kind;
-    const struct list *ids;                                   /* or NULL */
-    const char *set;                                          /* element around the items */
-    const struct desc *view;                                  /* NULL: the kind's own */
+    const struct list *ids;  /* or NULL */
+    const char *set;         /* element around the items */
+    const struct desc *view; /* NULL: the kind's own */
+    const char *noun;        /* what an error says the ids are of; NULL: the kind's name */
     bool (*keep)(struct call *c, const void *obj, void *arg); /* NULL: all */
     void *arg;
 };

@@ -6,7 +6,7 @@
 import datetime
 
 import pytest
-from conftest import error_code
+from conftest import error, error_code
 from net import Net
 
 
@@ -124,3 +124,8 @@ def test_reverse_name(ec2, eip):
 def test_pools_that_are_not_there(ec2):
     assert error_code(ec2.allocate_address, CustomerOwnedIpv4Pool="ipv4pool-coip-1") == "UnsupportedOperation"
     assert error_code(ec2.allocate_address, PublicIpv4Pool="ipv4pool-ec2-1") == "InvalidPublicIpv4PoolID.NotFound"
+
+
+def test_what_is_not_there_is_an_allocation(ec2):
+    code, message, _ = error(ec2.describe_address_transfers, AllocationIds=["eipalloc-0123456789abcdef0"])
+    assert code == "InvalidAllocationID.NotFound" and message == "The allocation ID 'eipalloc-0123456789abcdef0' does not exist"

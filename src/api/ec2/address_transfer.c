@@ -195,6 +195,7 @@ static int describe_address_transfers(struct call *c, const void *params) {
     return describe(c, &(struct describe){.kind = KIND_ADDRESS_TRANSFER,
                                           .ids = &p->ids,
                                           .set = "addressTransferSet",
+                                          .noun = "allocation",
                                           .keep = is_current});
 }
 
