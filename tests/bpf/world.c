@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <net/if.h>
+#include <dirent.h>
+#include <signal.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,6 +93,24 @@ static void configure(struct world *w) {
     must(dataplane_put(w->dp, DATAPLANE_CONFIG, &zero, &c));
 }
 
+/* What tests that were killed left pinned. */
+static void tidy_up(void) {
+    DIR *d = opendir("/sys/fs/bpf");
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        char path[300];
+        int pid;
+
+        if (sscanf(e->d_name, "vpcd-test-%d", &pid) != 1 || kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
+        snprintf(path, sizeof(path), "/sys/fs/bpf/%s", e->d_name);
+        dataplane_destroy(path);
+    }
+    if (d)
+        closedir(d);
+}
+
 void world_open(struct world *w) {
     _buf_ struct buf err = BUF_INIT;
     int r;
@@ -100,6 +120,7 @@ void world_open(struct world *w) {
         skip_all("not root: BPF programs cannot be loaded");
     if (unshare(CLONE_NEWNET) < 0)
         skip_all("no network namespace of our own");
+    tidy_up();
     snprintf(w->pin_dir, sizeof w->pin_dir, "/sys/fs/bpf/vpcd-test-%d", (int)getpid());
     r = dataplane_open(w->pin_dir, &w->dp, &err);
     if (r == -EPERM || r == -ENOTSUP)
