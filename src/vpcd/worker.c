@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/text.h"
 #include "http/http.h"
 #include "logs/logs.h"
 #include "vpcd/control.h"
@@ -65,8 +66,49 @@ static void tell_ready(void *arg) {
     notify_systemd("READY=1");
 }
 
+/* The port that the system chose for "--listen HOST:0" is kept, so that clients find a worker that
+ * was started again. STATE/run/port has it. */
+static bool wants_any_port(const char *listen) {
+    size_t len = strlen(listen);
+
+    return len > 2 && strcmp(listen + len - 2, ":0") == 0;
+}
+
+static const char *last_listen(const struct options *o, char ret_listen[300]) {
+    char path[4200], port[8] = "";
+    int64_t number;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/run/port", o->state_dir);
+    f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    if (fscanf(f, "%7s", port) != 1)
+        port[0] = 0;
+    fclose(f);
+    if (int_parse(port, 1, 65535, &number) < 0 || strlen(o->listen) > 280)
+        return NULL;
+    snprintf(ret_listen, 300, "%.*s%lld", (int)strlen(o->listen) - 1, o->listen, (long long)number);
+    return ret_listen;
+}
+
+static void keep_port(const struct worker *w) {
+    const char *port = strrchr(http_server_address(w->http), ':');
+    char path[4200];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/run/port", w->options->state_dir);
+    f = fopen(path, "we");
+    if (!f || !port || fprintf(f, "%s\n", port + 1) < 0)
+        log_error("%s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+}
+
 static int start_http(struct worker *w) {
     const struct options *o = w->options;
+    bool any = wants_any_port(o->listen);
+    char last[300];
     struct http_config config = {
         .base = w->base,
         .listen = o->listen,
@@ -78,7 +120,7 @@ static int start_http(struct worker *w) {
         .error_type = "text/xml;charset=UTF-8",
     };
     const char *why = "";
-    int r;
+    int r = -EADDRINUSE;
 
     if (!o->tls_cert && !o->plain_http && !http_listen_is_loopback(o->listen)) {
         log_error("--listen %s is not a loopback address: give --tls-cert and --tls-key, or "
@@ -87,7 +129,15 @@ static int start_http(struct worker *w) {
                   o->listen);
         return -EINVAL;
     }
-    r = http_server_new(&config, &w->http, &why);
+    if (any && last_listen(o, last)) {
+        config.listen = last;
+        r = http_server_new(&config, &w->http, &why);
+        config.listen = o->listen;
+    }
+    if (r < 0) /* somebody else has it now */
+        r = http_server_new(&config, &w->http, &why);
+    if (r == 0 && any)
+        keep_port(w);
     if (r < 0)
         log_error("--listen %s: %s: %s", o->listen, why, strerror(-r));
     return r;
