@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/io.h"
 #include "base/lock.h"
 #include "base/text.h"
+#include "dataplane/view.h"
+#include "link/owner.h"
 #include "vpcctl/ctl.h"
 #include "vpcctl/print.h"
 
@@ -104,12 +107,29 @@ static void print_services(const json_t *s) {
     printf("\n");
 }
 
-static void print_agent(const json_t *a) {
+/* Whether packets go on without the agent: "" where it cannot be seen. */
+static const char *without_agent(const struct ctl *ctl) {
+    struct dataplane_view *view;
+    struct owner owner;
+    char dir[OWNER_PIN_DIR];
+    int r = owner_of(ctl->dir, &owner);
+
+    if (r == 0)
+        r = dataplane_view_open(owner_pin_dir(&owner, dir), &view);
+    if (r == -ENOENT)
+        return "; there is no data plane, and no packet passes";
+    if (r < 0)
+        return "";
+    dataplane_view_close(view);
+    return "; packets and instances go on without it";
+}
+
+static void print_agent(const struct ctl *ctl, const json_t *a) {
     const json_t *row;
     size_t i;
 
     if (bad(a)) {
-        printf("%s; packets and instances go on without it\n", text_in(a, "error"));
+        printf("%s%s\n", text_in(a, "error"), without_agent(ctl));
         return;
     }
     printf("vpc-agent  pid %lld, version %s, %s, %lld flows\n\n", number_in(a, "pid"),
@@ -198,7 +218,7 @@ int ctl_status(const struct ctl *ctl) {
     print_worker(worker);
     if (!bad(agent))
         print_deliverer(deliverer);
-    print_agent(agent);
+    print_agent(ctl, agent);
     json_decref(deliverer);
     json_decref(worker);
     json_decref(agent);
