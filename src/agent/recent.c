@@ -109,7 +109,11 @@ static bool is_wanted(const char *wanted, const struct network_interface *eni,
     return false;
 }
 
-json_t *recent_json(struct recent *r, const struct tracer *t, const json_t *request) {
+json_t *recent_json(struct recent *r, const struct tracer *tracer, const json_t *request) {
+    struct trace_number numbers[RECENT_MAX];
+    struct tracer with_numbers = *tracer;
+    const struct tracer *t = &with_numbers;
+    size_t n_numbers = 0;
     int64_t since = json_integer_value(json_object_get(request, "since"));
     int64_t last = json_integer_value(json_object_get(request, "last"));
     const char *wanted = json_string_value(json_object_get(request, "of"));
@@ -122,6 +126,10 @@ json_t *recent_json(struct recent *r, const struct tracer *t, const json_t *requ
         last = LAST_DEFAULT;
     if (since > 0 && (uint64_t)since > oldest)
         oldest = (uint64_t)since;
+    for (uint64_t n = r->seen; n > oldest; n--)
+        numbers[n_numbers++].number = r->drops[(n - 1) % RECENT_MAX].key.eni;
+    with_numbers.known = numbers;
+    with_numbers.n_known = trace_numbers(tracer, numbers, n_numbers);
     for (uint64_t n = r->seen; n > oldest && json_array_size(rows) < (size_t)last; n--) {
         const struct drop_event *d = &r->drops[(n - 1) % RECENT_MAX];
         const struct network_interface *eni = trace_interface(t, d->key.eni);

@@ -10,6 +10,7 @@
 #include "agent/trace_names.h"
 #include "model/instance.h"
 
+#define LEGS_MAX 8           /* middleboxes that a trace follows */
 #define EPHEMERAL_PORT 49152 /* a client's, when none is named (RFC 6335) */
 
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
@@ -209,29 +210,49 @@ static json_t *live_json(const struct tracer *t, const struct oracle_packet *p,
                      drop_name(live.reason), "agrees", (int)agrees(t, v, &live));
 }
 
+/* One leg, and by `legs` middleboxes on. */
+static json_t *leg_json(const struct tracer *t, const struct oracle_host *host,
+                        const struct oracle_packet *p, bool live, int legs) {
+    struct oracle_packet next = *p;
+    struct oracle_verdict v;
+    json_t *answer, *reply;
+
+    oracle_judge(t->ix, host, p, &v);
+    check_link(t, &v);
+    answer = verdict_json(t->ix, p, &v);
+    if (v.accepted && !v.service) {
+        reply = reply_json(t, host, p, &v);
+        if (reply)
+            json_object_set_new(answer, "reply", reply);
+    }
+    if (live)
+        json_object_set_new(answer, "live", live_json(t, p, &v));
+    /* A middlebox: who gets it does not have the address to which it goes. */
+    if (!v.accepted || !v.to || v.service || eni_find(v.to, &v.dst) || eni_prefix_of(v.to, &v.dst))
+        return answer;
+    json_object_set_new(answer, "forwards", json_true());
+    if (!legs)
+        return answer;
+    next.from = v.to;
+    next.src = v.src;
+    next.dst = v.dst;
+    memcpy(next.src_mac, v.to->mac, 6);
+    json_object_set_new(answer, "next", leg_json(t, host, &next, live, legs - 1));
+    return answer;
+}
+
 json_t *trace(const struct tracer *t, const json_t *request) {
     struct oracle_packet p = {0};
-    struct oracle_verdict v;
     struct oracle_host host;
     char why[TRACE_WHY] = "";
-    json_t *answer, *reply;
 
     outside_oracle(t->outside, t->uplink, &host);
     if (trace_endpoints(t, &host, request, &p, why) < 0)
         return json_pack("{s:s}", "error", why);
     if (!read_packet(request, &p))
         return json_pack("{s:s}", "error", "a number of the packet is out of range");
-    oracle_judge(t->ix, &host, &p, &v);
-    check_link(t, &v);
-    answer = verdict_json(t->ix, &p, &v);
-    if (v.accepted && !v.service) {
-        reply = reply_json(t, &host, &p, &v);
-        if (reply)
-            json_object_set_new(answer, "reply", reply);
-    }
-    if (json_is_true(json_object_get(request, "live")))
-        json_object_set_new(answer, "live", live_json(t, &p, &v));
-    return answer;
+    return leg_json(t, &host, &p, json_is_true(json_object_get(request, "live")),
+                    json_is_true(json_object_get(request, "follow")) ? LEGS_MAX : 0);
 }
 
 /* ---- what a dropped packet met ---- */

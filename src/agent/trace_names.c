@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/instance.h"
@@ -29,11 +30,57 @@ const char *trace_name(const struct index *ix, const struct network_interface *e
     return name ? name : "";
 }
 
+static int by_number(const void *a, const void *b) {
+    const struct trace_number *x = a, *y = b;
+
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct trace_number *)a)->id, ((const struct trace_number *)b)->id);
+}
+
+size_t trace_numbers(const struct tracer *t, struct trace_number *rows, size_t n) {
+    size_t kept = 0;
+    struct cursor c;
+
+    if (!n)
+        return 0;
+    qsort(rows, n, sizeof(*rows), by_number);
+    for (size_t i = 0; i < n; i++) {
+        struct eni_key key = {.eni = rows[i].number};
+        struct eni_value value;
+
+        if (kept && rows[kept - 1].number == rows[i].number)
+            continue;
+        rows[kept] = (struct trace_number){.number = rows[i].number};
+        if (key.eni && dataplane_get(t->dp, DATAPLANE_ENIS, &key, &value) == 0)
+            snprintf(rows[kept].id, sizeof(rows[kept].id), "%.23s", value.id);
+        kept++;
+    }
+    qsort(rows, kept, sizeof(*rows), by_id);
+    index_each_all(t->ix, c, KIND_NETWORK_INTERFACE) {
+        struct trace_number wanted, *row;
+
+        snprintf(wanted.id, sizeof(wanted.id), "%.23s", ((const struct obj *)c.obj)->id);
+        row = bsearch(&wanted, rows, kept, sizeof(*rows), by_id);
+        if (row)
+            row->eni = c.obj;
+    }
+    qsort(rows, kept, sizeof(*rows), by_number);
+    return kept;
+}
+
 const struct network_interface *trace_interface(const struct tracer *t, uint32_t number) {
+    const struct trace_number wanted = {.number = number}, *known = NULL;
     struct eni_key key = {.eni = number};
     struct eni_value value;
     struct cursor c;
 
+    if (t->n_known)
+        known = bsearch(&wanted, t->known, t->n_known, sizeof(wanted), by_number);
+    if (known)
+        return known->eni;
     if (!number || dataplane_get(t->dp, DATAPLANE_ENIS, &key, &value) < 0)
         return NULL;
     index_each_all(t->ix, c, KIND_NETWORK_INTERFACE) {

@@ -154,6 +154,12 @@ bool ask_groups(struct way *w, const struct network_interface *eni, bool at_send
     return oracle_groups(w->ix, eni, egress, &first, peer, peer_eni, ret_by, ret_tracking);
 }
 
+/* The question of an interface that is not here. */
+static const char *where_text(const struct network_interface *eni) {
+    return eni->instance_id ? "the interface's instance is on this host"
+                            : "the interface is attached to an instance";
+}
+
 /* 9 and 10: at the receiving interface. */
 static enum drop_reason arrive(struct way *w) {
     const struct network_interface *sender =
@@ -163,7 +169,7 @@ static enum drop_reason arrive(struct way *w) {
     bool ok;
 
     if (!is_here(w, w->to))
-        return hop(w, 9, "the interface", w->to->o.id, DROP_NO_LINK);
+        return hop(w, 9, where_text(w->to), w->to->o.id, DROP_NO_LINK);
     if (w->crosses)
         r = ask_acl(w, 9, "network ACL of the receiver's subnet, ingress", w->to->o.scope,
                     w->to->subnet_id, false, source_now(w));
@@ -289,7 +295,7 @@ static enum drop_reason judge(struct way *w) {
     enum drop_reason r = malformed(w->self);
 
     if (w->p->from && !is_here(w, w->p->from))
-        return hop(w, 1, "the interface", w->p->from->o.id, DROP_NOT_READY);
+        return hop(w, 1, where_text(w->p->from), w->p->from->o.id, DROP_NOT_READY);
     if (!w->p->from && !w->host->uplink)
         return hop(w, 1, "the uplink", "", DROP_NOT_READY);
     if (r && !(w->p->from && (r == DROP_DHCP || r == DROP_ROUTER_SOLICITATION)))

@@ -82,9 +82,10 @@ bool public_of(const struct way *w, const struct network_interface *eni,
 const struct network_interface *find_public(const struct way *w, const struct ip *ip,
                                             struct ip *ret_private) {
     struct ip public_ip;
+    char text[IP_TEXT];
     struct cursor c;
 
-    index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
+    index_each_by(w->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_PUBLIC_IP, ip_format(ip, text)) {
         const struct network_interface *eni = c.obj;
 
         if (!is_here(w, eni))
@@ -95,8 +96,14 @@ const struct network_interface *find_public(const struct way *w, const struct ip
                 return eni;
             }
         }
-        /* The address that is public is the private one itself. */
-        if (ip->family == IP_V6 && has_private(eni, ip) && public_of(w, eni, ip, &public_ip)) {
+    }
+    if (ip->family != IP_V6)
+        return NULL;
+    /* The address that is public is the private one itself. */
+    index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
+        const struct network_interface *eni = c.obj;
+
+        if (is_here(w, eni) && has_private(eni, ip) && public_of(w, eni, ip, &public_ip)) {
             *ret_private = *ip;
             return eni;
         }

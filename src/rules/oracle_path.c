@@ -113,6 +113,33 @@ bool is_target(const struct route *r, const char *prefix) {
     return strncmp(r->target, prefix, strlen(prefix)) == 0;
 }
 
+/* "rtb-...: 10.0.2.0/24"; without a route the table alone, and perhaps there is none. */
+static const char *route_text(const struct route_table *t, const struct route *r,
+                              char ret_text[96]) {
+    char cidr[CIDR_TEXT];
+
+    snprintf(ret_text, 96, "%s%s%s", t ? t->o.id : "none", r ? ": " : "",
+             !r                  ? ""
+             : r->prefix_list_id ? r->prefix_list_id
+                                 : cidr_format(&r->cidr, cidr));
+    return ret_text;
+}
+
+/* Whoever would have the address, if the interface were attached. */
+static const char *idle_owner(const struct way *w, const char *vpc_id, char ret_text[96]) {
+    struct cursor c;
+
+    ret_text[0] = 0;
+    index_each_by(w->ix, c, KIND_NETWORK_INTERFACE, ENI_BY_VPC, vpc_id) {
+        const struct network_interface *eni = c.obj;
+
+        if (has_private(eni, &w->p->dst))
+            snprintf(ret_text, 96, "%s is %s", eni->o.id,
+                     eni->instance_id ? "not on this host" : "not attached to an instance");
+    }
+    return ret_text;
+}
+
 /* 8, local: to whoever has the address. */
 static enum drop_reason to_local(struct way *w) {
     const struct network_interface *from = w->p->from;
@@ -120,6 +147,7 @@ static enum drop_reason to_local(struct way *w) {
     struct ip router = ip_add(&s->cidr.ip, 1);
 
     const struct nat_gateway *nat;
+    char by[96];
 
     w->to = find_private(w, from->vpc_id, &w->p->dst);
     if (w->to)
@@ -127,7 +155,8 @@ static enum drop_reason to_local(struct way *w) {
     nat = nat_with(w, from->vpc_id, &w->p->dst);
     if (nat)
         return answer_nat(w, nat, false);
-    return hop(w, 8, "local", "", ip_equal(&w->p->dst, &router) ? DROP_TO_ROUTER : DROP_NO_ADDRESS);
+    return hop(w, 8, "local", idle_owner(w, from->vpc_id, by),
+               ip_equal(&w->p->dst, &router) ? DROP_TO_ROUTER : DROP_NO_ADDRESS);
 }
 
 /* 8, an interface: it receives the packet as it is, whatever its destination. */
@@ -182,6 +211,7 @@ enum drop_reason edge(struct way *w) {
     const struct network_interface *eni;
     const struct route *r;
     struct cursor c;
+    char by[96];
 
     if (!igw || !cursor_by(w->ix, &c, KIND_ROUTE_TABLE, RTB_BY_GATEWAY, igw->o.id))
         return DROP_NONE;
@@ -189,18 +219,19 @@ enum drop_reason edge(struct way *w) {
     if (strcmp(t->vpc_id, w->to->vpc_id) != 0)
         return DROP_NONE;
     r = find_route(w, t, &w->dst);
+    hop(w, 7, "route table of the internet gateway", route_text(t, r, by), r ? 0 : DROP_NO_ROUTE);
     if (!r)
-        return hop(w, 8, "route table of the gateway", t->o.id, DROP_NO_ROUTE);
+        return DROP_NO_ROUTE;
     if (strcmp(r->target, "local") == 0)
-        return hop(w, 8, "route table of the gateway", "local", DROP_NONE);
+        return DROP_NONE;
     eni = index_get(w->ix, KIND_NETWORK_INTERFACE, t->o.scope, r->target);
     if (!is_target(r, "eni-"))
-        return hop(w, 8, "route table of the gateway", r->target,
+        return hop(w, 8, "target", r->target,
                    route_is_active(w->ix, t, r) ? DROP_ROUTE_KIND : DROP_BLACKHOLE);
     if (!eni || !is_running(w, eni))
-        return hop(w, 8, "route table of the gateway", r->target, DROP_BLACKHOLE);
+        return hop(w, 8, "interface", r->target, DROP_BLACKHOLE);
     w->to = eni;
-    return hop(w, 8, "route table of the gateway", r->target, DROP_NONE);
+    return hop(w, 8, "interface", r->target, DROP_NONE);
 }
 
 enum drop_reason cross_internet(struct way *w, const char *by) {
@@ -258,15 +289,9 @@ const struct route *ask_routes(struct way *w, const char *vpc_id, const char *su
                                const struct ip *dst) {
     const struct route_table *t = route_table_of_subnet(w->ix, vpc_id, subnet_id);
     const struct route *r = find_route(w, t, dst);
-    char by[96], text[CIDR_TEXT];
+    char by[96];
 
-    if (!r) {
-        hop(w, 7, "route table", t ? t->o.id : "none", DROP_NO_ROUTE);
-        return NULL;
-    }
-    snprintf(by, sizeof(by), "%s: %s", t->o.id,
-             r->prefix_list_id ? r->prefix_list_id : cidr_format(&r->cidr, text));
-    hop(w, 7, "route table", by, DROP_NONE);
+    hop(w, 7, "route table", route_text(t, r, by), r ? DROP_NONE : DROP_NO_ROUTE);
     return r;
 }
 

@@ -252,7 +252,7 @@ static const struct {
     {"on from there", "eni-m", "203.0.113.1", "10.0.2.20", TCP, 40000, 80, DROP_NONE, "eni-c", "acl-2 rule 100"},
     {"out by way of the middlebox", "eni-c", "10.0.2.20", "203.0.113.1", TCP, 80, 40000, DROP_NONE, "eni-m", "rtb-2: 0.0.0.0/0"},
     {"which the gateway translates", "eni-m", "10.0.2.20", "203.0.113.1", TCP, 80, 40000, DROP_NONE, "", "igw-a"},
-    {"what is local in the gateway's table", NULL, "203.0.113.1", "203.0.113.10", TCP, 80, 50000, DROP_NONE, "eni-a", "local"},
+    {"what is local in the gateway's table", NULL, "203.0.113.1", "203.0.113.10", TCP, 80, 50000, DROP_NONE, "eni-a", "rtb-edge: 10.0.0.0/16"},
     /* clang-format on */
 };
 

@@ -13,7 +13,8 @@
 
 #define USAGE                                                                                      \
     "usage: vpcctl trace FROM TO [tcp/PORT | udp/PORT | icmp[/TYPE/CODE] | PROTOCOL]\n"            \
-    "           [--sport PORT] [--source ADDRESS] [--length BYTES] [--ipv6] [--live] [--json]\n"   \
+    "           [--sport PORT] [--source ADDRESS] [--length BYTES] [--ipv6] [--live] [--follow]\n" \
+    "           [--json]\n"                                                                        \
     "       FROM, TO: an instance, an interface, an address, or internet"
 
 /* "tcp/443", "icmp/3/4", "47": into the request. */
@@ -145,10 +146,33 @@ static bool print_live(const json_t *live) {
     return false;
 }
 
+/* How to ask what becomes of it behind a middlebox. */
+static void print_hint(const json_t *answer) {
+    const json_t *packet = json_object_get(answer, "packet");
+    const json_t *arrives = json_object_get(answer, "arrives");
+    char protocol[16];
+
+    printf("     That is a middlebox: what it forwards begins anew there. With --follow the trace "
+           "goes on, "
+           "or:\n     vpcctl trace %s %s %s",
+           text_in(json_object_get(arrives, "at"), "interface"), text_in(arrives, "destination"),
+           protocol_text((int)number_in(packet, "protocol"), protocol));
+    if (json_object_get(packet, "dport"))
+        printf("/%lld --sport %lld", number_in(packet, "dport"), number_in(packet, "sport"));
+    else if (json_object_get(packet, "icmp_type"))
+        printf("/%lld/%lld", number_in(packet, "icmp_type"), number_in(packet, "icmp_code"));
+    printf(" --source %s\n", text_in(arrives, "source"));
+}
+
 static int print_all(const json_t *answer) {
     const json_t *reply = json_object_get(answer, "reply");
     const json_t *live = json_object_get(answer, "live");
+    const json_t *next = json_object_get(answer, "next");
     bool arrives = print_way(answer), same = true;
+    int further = 0;
+
+    if (json_object_get(answer, "forwards") && !next)
+        print_hint(answer);
 
     if (reply) {
         printf("\nand the answer to it:\n");
@@ -156,7 +180,11 @@ static int print_all(const json_t *answer) {
     }
     if (live)
         same = print_live(live);
-    return !same ? 1 : arrives ? 0 : EXIT_REFUSED;
+    if (next) {
+        printf("\nand from the middlebox, if it forwards the packet as it is:\n");
+        further = print_all(next);
+    }
+    return !same || further == 1 ? 1 : arrives && !further ? 0 : EXIT_REFUSED;
 }
 
 static int read_options(const struct ctl *ctl, json_t *request, bool *ret_json) {
@@ -176,6 +204,8 @@ static int read_options(const struct ctl *ctl, json_t *request, bool *ret_json) 
             v++;
         if (strcmp(arg, "--live") == 0)
             json_object_set_new(request, "live", json_true());
+        else if (strcmp(arg, "--follow") == 0)
+            json_object_set_new(request, "follow", json_true());
         else if (strcmp(arg, "--json") == 0)
             *ret_json = true;
         else if (strcmp(arg, "--ipv6") == 0)
