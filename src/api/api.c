@@ -57,6 +57,11 @@ static void handle_json(struct api *api, struct http_request *req) {
     }
 }
 
+void api_forget_logs(struct api *api, uint64_t account) {
+    if (api->logs)
+        logs_wire_forget(api->logs, account);
+}
+
 static bool claims_all(const struct http_request *req) {
     return true;
 }

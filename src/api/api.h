@@ -46,6 +46,9 @@ void api_render_error(void *ctx, int status, const char *code, const char *messa
 void api_instance_report(struct api *api, const char *instance_id, const char *state,
                          const char *reason);
 
+/* An account was created or deleted: no log groups stand under its number. */
+void api_forget_logs(struct api *api, uint64_t account);
+
 /* What vpc-logs says of the delivery of a flow log: it goes well (NULL), or what fails
  * (api/reports.c). */
 struct logs_owner;

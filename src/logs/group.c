@@ -69,6 +69,18 @@ int logs_group_delete(struct logs *l, const struct logs_owner *o, const char *na
     return db_end(l, r);
 }
 
+int logs_account_delete(struct logs *l, uint64_t account) {
+    int r = db_begin(l);
+
+    if (r < 0)
+        return r;
+    r = db_exec(l, "UPDATE groups SET deleted = 1 WHERE account = ? AND deleted = 0", "i",
+                (int64_t)account);
+    if (r == 0)
+        r = db_exec(l, "UPDATE usage SET groups = 0 WHERE account = ?", "i", (int64_t)account);
+    return db_end(l, r);
+}
+
 int logs_group_retain(struct logs *l, const struct logs_owner *o, const char *name, int64_t days) {
     return changed_one(l, db_exec(l,
                                   "UPDATE groups SET retention = ? WHERE account = ? AND region = ?"

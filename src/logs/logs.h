@@ -84,6 +84,9 @@ int logs_group_retain(struct logs *l, const struct logs_owner *o, const char *na
 int logs_groups(struct logs *l, const struct logs_owner *o, const char *prefix, const char *after,
                 int (*fn)(void *arg, const struct log_group *group), void *arg);
 
+/* All groups of an account, in all regions, as logs_group_delete does. */
+int logs_account_delete(struct logs *l, uint64_t account);
+
 /* Tags of a group. A NULL value removes the tag. -EDQUOT beyond 50. */
 int logs_tag(struct logs *l, int64_t group, const char *const *keys, const char *const *values,
              size_t n);

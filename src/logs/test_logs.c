@@ -132,6 +132,10 @@ static void test_groups(void **state) {
     assert_int_equal(logs_group_delete(l, &owner, "b"), -ENOENT);
     assert_int_equal(logs_group_find(l, &owner, "b", &g), -ENOENT);
     make_group(&owner, "b"); /* the name is free at once */
+    assert_int_equal(logs_account_delete(l, 1), 0);
+    assert_string_equal(groups(&owner, "", ""), "");
+    assert_string_equal(groups(&elsewhere, "", ""), "");
+    assert_string_equal(groups(&other, "", ""), "a/3 ");
 }
 
 static void test_streams(void **state) {

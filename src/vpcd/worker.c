@@ -191,6 +191,41 @@ static json_t *status(struct worker *w) {
                      "commits", (json_int_t)s.commits, "conflicts", (json_int_t)s.conflicts);
 }
 
+/* `vpcctl account create` and `delete`: who gets a number that somebody had finds no log groups. */
+struct account_call {
+    struct worker *w;
+    struct control_call *call;
+};
+
+static void account_done(void *arg, json_t *answer) {
+    struct account_call *a = arg;
+    const char *id = json_string_value(json_object_get(answer, "id"));
+    int64_t number;
+
+    if (id && int_parse(id, 1, 999999999999, &number) == 0)
+        api_forget_logs(a->w->api, (uint64_t)number);
+    control_reply(a->call, answer);
+    free(a);
+}
+
+static void account_command(struct worker *w, const json_t *request, struct control_call *call) {
+    struct account_call *a = malloc(sizeof(*a));
+
+    if (!a) {
+        control_reply(call, json_pack("{s:s}", "error", "memory is short"));
+        return;
+    }
+    *a = (struct account_call){w, call};
+    keys_command(w->state, request, account_done, a);
+}
+
+/* Of the commands on accounts, those that begin or end one. */
+static bool begins_or_ends(const json_t *request) {
+    const char *action = json_string_value(json_object_get(request, "action"));
+
+    return action && (strcmp(action, "create") == 0 || strcmp(action, "delete") == 0);
+}
+
 static void command(void *arg, const json_t *request, struct control_call *call) {
     struct worker *w = arg;
     const char *cmd = json_string_value(json_object_get(request, "cmd"));
@@ -199,6 +234,8 @@ static void command(void *arg, const json_t *request, struct control_call *call)
         control_reply(call, json_pack("{s:s}", "error", "vpcd is starting"));
     else if (cmd && strcmp(cmd, "status") == 0)
         control_reply(call, status(w));
+    else if (cmd && strcmp(cmd, "account") == 0 && begins_or_ends(request))
+        account_command(w, request, call);
     else if (cmd && (strcmp(cmd, "account") == 0 || strcmp(cmd, "key") == 0))
         keys_command(w->state, request, control_reply, call);
     else

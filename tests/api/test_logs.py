@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log groups over CloudWatch Logs' API: groups, streams, events, filters, tags, limits, and who may see what."""
 import json
+import os
+import re
+import subprocess
 import time
 
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Account, Vpcd, error, error_code
+from conftest import BUILD, Account, Vpcd, error, error_code
 from test_model import DUMP
 
 MODEL = botocore.session.get_session().get_service_model("logs")
@@ -404,5 +407,28 @@ def test_they_survive(account):
     vpcd.start()
     logs = Account(vpcd, *vpcd.credentials[0]).client("logs")
     assert filtered(logs) == ["a", "b"]
+    assert vpcd.stop() == 0
+    vpcd.close()
+
+
+def test_a_new_account_has_none_of_the_old_one():
+    """Numbers of deleted accounts are given out again."""
+    vpcd = Vpcd(credentials=[("AKIAONE", "one", "100000000001")]).start()
+
+    def vpcctl(*args):
+        return subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", vpcd.directory, *args], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+
+    def new_client(number):
+        keys = dict(re.findall(r"^(aws_\w+) = (\S+)$", vpcctl("key", "create", number), re.M))
+        return keys["aws_access_key_id"], vpcd.client(keys["aws_access_key_id"], keys["aws_secret_access_key"], "logs")
+
+    number = vpcctl("account", "create").strip()
+    key, logs = new_client(number)
+    logs.create_log_group(logGroupName="g")
+    vpcctl("key", "delete", key)
+    vpcctl("account", "delete", number)
+    assert vpcctl("account", "create").strip() == number
+    assert new_client(number)[1].describe_log_groups()["logGroups"] == []
     assert vpcd.stop() == 0
     vpcd.close()

@@ -23,7 +23,7 @@
 struct job {
     struct job *prev, *next;
     /* A call: */
-    struct http_request *http; /* NULL: a change of a delivery */
+    struct http_request *http; /* NULL: a change of a delivery, or an account to forget */
     char request_id[37];
     const struct logs_action *action;
     struct logs_caller who;
@@ -215,6 +215,15 @@ static void run_call(struct logs *store, struct job *j) {
     j->busy = thread_ns() - began;
 }
 
+static void run_forget(struct logs *store, struct job *j) {
+    int r = logs_account_delete(store, j->who.account);
+
+    if (r < 0)
+        log_error("the log groups of account %012llu could not be deleted: %s",
+                  (unsigned long long)j->who.account, strerror(-r));
+    job_free(j);
+}
+
 static int on_status(void *arg, const struct logs_owner *o, const char *flow_log,
                      const char *message) {
     struct logs_wire *w = arg;
@@ -295,7 +304,9 @@ static void *thread_main(void *arg) {
         struct job *j = due ? NULL : next_job(&t, !house.more);
 
         pthread_mutex_unlock(&w->lock);
-        if (j) {
+        if (j && !j->http) {
+            run_forget(t.store, j);
+        } else if (j) {
             run_call(t.store, j);
             post(w, j);
         } else if (t.housekeeper) {
@@ -330,6 +341,14 @@ static int start_thread(struct logs_wire *w, char *error) {
 
 /* ---- a request ---- */
 
+static void enqueue(struct logs_wire *w, struct job *j) {
+    pthread_mutex_lock(&w->lock);
+    DL_APPEND(w->queue, j);
+    w->queued++;
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+}
+
 bool logs_wire_claims(const struct http_request *req) {
     return http_header_find(req, "X-Amz-Target") != NULL;
 }
@@ -359,11 +378,16 @@ void logs_wire_call(struct logs_wire *w, struct http_request *req, const struct 
     j->who = *who;
     j->action = logs_find_action(target + strlen(TARGET));
     snprintf(j->request_id, sizeof(j->request_id), "%s", request_id);
-    pthread_mutex_lock(&w->lock);
-    DL_APPEND(w->queue, j);
-    w->queued++;
-    pthread_cond_signal(&w->work);
-    pthread_mutex_unlock(&w->lock);
+    enqueue(w, j);
+}
+
+void logs_wire_forget(struct logs_wire *w, uint64_t account) {
+    struct job *j = calloc(1, sizeof(*j));
+
+    if (!j)
+        return;
+    j->who.account = account;
+    enqueue(w, j);
 }
 
 int logs_wire_new(const struct logs_wire_config *config, struct logs_wire **ret_wire, char *error) {

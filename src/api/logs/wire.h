@@ -49,6 +49,9 @@ struct logs_caller {
 void logs_wire_call(struct logs_wire *w, struct http_request *req, const struct logs_caller *who,
                     const char *request_id);
 
+/* An account begins, or ends: what there is under its number goes away, soon. */
+void logs_wire_forget(struct logs_wire *w, uint64_t account);
+
 /* An error of this protocol. `code` may be one of SigV4's (auth.h), which has another name here. */
 void logs_wire_refuse(struct http_request *req, const char *request_id, const char *code,
                       const char *message);
