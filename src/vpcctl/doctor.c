@@ -208,6 +208,31 @@ static void check_state(const struct ctl *ctl) {
         say("note", "vpc-logs", "does not run; records of flow logs wait in %s/spool", ctl->dir);
 }
 
+/* What vpc-services counted, by the agent's word. */
+static void check_services(const struct ctl *ctl) {
+    json_t *request = json_pack("{s:s}", "cmd", "status"), *status;
+    _close_ int fd = daemon_connect(ctl, DAEMON_AGENT);
+    const json_t *services;
+    long long unanswered;
+
+    /* That no agent runs was said. */
+    status = fd < 0 ? NULL : daemon_ask(fd, request);
+    json_decref(request);
+    services = json_object_get(status, "services");
+    unanswered =
+        json_integer_value(json_object_get(json_object_get(services, "counts"), "time-no-server"));
+    if (services && json_is_true(json_object_get(services, "connected")))
+        say("ok", "vpc-services", "runs");
+    else if (services)
+        say("note", "vpc-services", "does not run: DHCP, DNS, metadata and time are not answered");
+    if (unanswered)
+        say("note", "time",
+            "%lld questions of instances found no NTP server: run one, or name one with vpcd "
+            "--ntp-server",
+            unanswered);
+    json_decref(status);
+}
+
 static void check_port(void) {
     _buf_ struct buf text = BUF_INIT;
     const char *line;
@@ -243,6 +268,7 @@ int ctl_doctor(const struct ctl *ctl) {
     check_forwarding();
     check_firewall();
     check_state(ctl);
+    check_services(ctl);
     check_port();
     return failures ? 1 : 0;
 }

@@ -12,6 +12,7 @@ import contextlib
 import glob
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -301,6 +302,58 @@ def test_trace_tells(w):
         assert f"answered by the {name} service of the host" in out and "decide the same" in out, out
     out = trace("169.254.169.254", "tcp/81")
     assert "link-local" in out and "decide the same" in out, out
+
+
+class TimeServer(threading.Thread):
+    """The host's NTP server: one that is always at the second that its questions say."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind((address, 123))
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                q, who = self.s.recvfrom(100)
+                assert len(q) == 48 and q[0] & 7 == 3
+                self.s.sendto(bytes([0x24, 1]) + bytes(10) + b"TEST" + bytes(8) + q[40:48] + q[40:48] + q[40:48], who)
+
+
+def test_time(w):
+    """By a vpcd of its own, whose host has a server at another loopback address, and after that none."""
+    from conftest import Cloud
+    address = f"127.{random.randrange(1, 255)}.{random.randrange(1, 255)}.77"
+    cloud = Cloud(options=("--uplink-allow", "all", "--ntp-server", address))
+    question = bytes([0x23]) + bytes(39) + b"\1\2\3\4\5\6\7\10"
+    try:
+        cloud.start()
+        vpc = cloud.vpc(ipv6=True)
+        i = cloud.instance(cloud.subnet(vpc, "10.0.1.0/24", 1), [cloud.group(vpc, "g")], ipv6=True)
+        server = TimeServer(address)
+        for mine, service in ((i.ip, "169.254.169.123"), (i.ip6, "fd00:ec2::123")):
+            with i.udp(mine) as s:
+                s.settimeout(2)
+                s.sendto(question[:40], (service, 123))  # no question
+                for _ in range(5):
+                    s.sendto(question, (service, 123))
+                    with contextlib.suppress(socket.timeout):
+                        answer, where = s.recvfrom(100)
+                        break
+                assert answer[0] == 0x24 and answer[24:32] == question[40:] and where[:2] == (service, 123)
+        server.s.close()
+        with i.udp(i.ip) as s:
+            def unanswered():
+                s.sendto(question, ("169.254.169.123", 123))
+                return cloud.agent(cmd="status")["services"]["counts"].get("time-no-server")
+            until(unanswered, "it is counted", BOUND, 0.2)
+        assert cloud.agent(cmd="status")["services"]["counts"]["time-bad"] == 2
+        done = subprocess.run([os.path.join(BUILD, "vpcctl"), "--state-dir", cloud.directory, "doctor"], stdout=subprocess.PIPE, text=True)
+        assert re.search(r"^note +time .*--ntp-server", done.stdout, re.M), done.stdout
+        assert re.search(r"^ok +vpc-services", done.stdout, re.M), done.stdout
+    finally:
+        cloud.close()
 
 
 def test_death_costs_nothing(own_cloud):
