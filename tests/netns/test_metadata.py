@@ -336,6 +336,12 @@ def test_curl(w):
     assert w.a.run("sh", "-c", script).stdout == w.a.id
 
 
+def test_aws_cli(w):
+    """Where nothing else names a region, the AWS CLI (version 2) takes the instance's."""
+    said = w.a.run("env", "-i", "PATH=/usr/bin:/bin", "HOME=/nonexistent", "/usr/bin/aws", "configure", "list").stdout
+    assert ["region", "us-east-1", "imds"] in [line.split()[:3] for line in said.splitlines()], said
+
+
 def test_botocore(w):
     """The region and the (missing) credentials of the SDK's default chain, with tokens required."""
     code = ("import botocore.session, botocore.utils as u, json\n"
