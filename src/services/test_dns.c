@@ -325,6 +325,8 @@ static void an_instance_is_known_by_its_id(void **state) {
     assert_string_equal(A("vpc-2", "i-1.ec2.internal."), "NXDOMAIN");
     assert_string_equal(A("vpc-1", "i-1.us-west-2.compute.internal."), "NXDOMAIN");
     /* As its options say. */
+    add_instance("i-1", "vpc-1", "us-east-1", true, false);
+    assert_string_equal(AAAA("vpc-1", "i-1.ec2.internal."), "NODATA");
     assert_string_equal(A("vpc-6", "i-6.us-west-2.compute.internal."), "NODATA");
     add_instance("i-6", "vpc-6", "us-west-2", true, true);
     assert_string_equal(A("vpc-6", "i-6.us-west-2.compute.internal."), "A 10.6.0.5");
@@ -523,6 +525,9 @@ static void malformed_questions(void **state) {
     expect(m, n, DNS_FORMERR);
     m[13] = 0;
     expect(m, n, DNS_FORMERR);
+    m[13] = 10; /* to a zero byte, which would be the root */
+    memcpy(m + 14, "\0\1\0\1", 4);
+    expect(m, 18, DNS_FORMERR);
     m[12] = 0x40;
     expect(m, n, DNS_FORMERR);
     plain(m);
@@ -786,6 +791,22 @@ static void what_is_no_answer_fails(void **state) {
     ldns_pkt_free(up);
 }
 
+/* An owner that points at itself, behind itself, or at a name that points back at it. */
+static void pointers_lead_back_only(void **state) {
+    struct dns_query q = query_of("a", DNS_A, false);
+    static uint8_t out[DNS_MESSAGE_MAX];
+    uint8_t m[] = {0,    7,  0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, 1,   'a', 0, 0,
+                   1,    0,  1, /* question */
+                   0xc0, 12, 0,    1,    0, 1, 0, 0, 0, 9, 0, 4, 192, 0,   2, 1};
+    static const uint8_t wrong[] = {19, 20, 21, 31, 34, 200};
+
+    assert_true(dns_relayed(&q, false, m, sizeof(m), out) && (out[3] & 0xf) == DNS_NOERROR);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        m[20] = wrong[i];
+        assert_true(dns_relayed(&q, false, m, sizeof(m), out) && (out[3] & 0xf) == DNS_SERVFAIL);
+    }
+}
+
 /* The longest name there is, in all places of a small reply. */
 static void the_longest_name(void **state) {
     char name[256] = "", rr[900];
@@ -831,6 +852,7 @@ int main(void) {
         cmocka_unit_test(a_denial_says_how_long),
         cmocka_unit_test(large_answers_are_cut_over_udp_only),
         cmocka_unit_test(what_is_no_answer_fails),
+        cmocka_unit_test(pointers_lead_back_only),
         cmocka_unit_test(the_longest_name),
     };
 
