@@ -40,7 +40,7 @@ struct asked {
 struct resolver {
     struct event_base *base;
     struct ub_ctx *ctx; /* NULL: nobody to ask */
-    bool follows;       /* resolv.conf */
+    bool looked;        /* at resolv.conf, which was of this inode and time */
     struct timespec changed;
     ino_t inode;
     struct event *look;
@@ -198,8 +198,9 @@ static void follow(struct resolver *r) {
     if (stat(RESOLV_CONF, &st) < 0)
         st = (struct stat){0};
     if (st.st_ino == r->inode && st.st_mtim.tv_sec == r->changed.tv_sec &&
-        st.st_mtim.tv_nsec == r->changed.tv_nsec && r->ctx)
+        st.st_mtim.tv_nsec == r->changed.tv_nsec && r->looked)
         return;
+    r->looked = true;
     r->inode = st.st_ino;
     r->changed = st.st_mtim;
     ctx = context_new(r->base);
@@ -210,7 +211,7 @@ static void follow(struct resolver *r) {
     }
     if (n)
         log_info("asking the %d servers of %s", n, RESOLV_CONF);
-    else if (r->ctx)
+    else
         log_warn("%s names no server: names of the world do not resolve", RESOLV_CONF);
     set_context(r, ctx);
 }
@@ -284,7 +285,6 @@ int resolver_new(struct event_base *base, const char *servers, struct resolver *
     r->base = base;
     LIST_INIT(&r->all);
     if (!servers) {
-        r->follows = true;
         r->look = event_new(base, -1, EV_PERSIST, on_look, r);
         if (!r->look || event_add(r->look, &period) < 0) {
             resolver_free(r);

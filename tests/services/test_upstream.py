@@ -245,6 +245,48 @@ def test_never_as_root(state):
     assert done.returncode == 78 and "root" in done.stderr
 
 
+@pytest.mark.skipif(not ROOT, reason="needs a network and a mount namespace")
+def test_resolv_conf_is_followed():
+    """The next test, where port 53 and /etc/resolv.conf are nobody else's."""
+    script = "mount --make-rprivate / && ip link set lo up && exec \"$@\""
+    done = subprocess.run(["unshare", "-n", "-m", "sh", "-ec", script, "sh", "/usr/bin/python3", "-m", "pytest", "-q", "-p",
+                           "no:cacheprovider", "-k", "test_in_place_of_resolv_conf", __file__], stdout=subprocess.PIPE,
+                          env={**os.environ, "VPCD_OWN_RESOLV_CONF": "1"}, text=True, timeout=60)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.skipif(not os.environ.get("VPCD_OWN_RESOLV_CONF"), reason="run by the test before")
+def test_in_place_of_resolv_conf(state):
+    conf = os.path.join(state, "resolv.conf")
+
+    def servers(text):
+        with open(conf, "w") as f:
+            f.write(text)
+
+    servers("# none yet\nsearch example.com\n")
+    subprocess.run(["mount", "--bind", conf, "/etc/resolv.conf"], check=True)
+    with Upstream("127.0.0.1", 53) as one, Upstream("127.0.0.2", 53) as two:
+        one.zone["www.example.com", "A"] = ["192.0.2.1"]
+        two.zone["www.example.com", "A"] = ["192.0.2.2"]
+        p = Program(state)
+        asker = p.asker()
+
+        def becomes(addresses):
+            deadline = time.monotonic() + BOUND
+            while asker.addresses("www.example.com") != addresses:
+                assert time.monotonic() < deadline, f"not {addresses}"
+                select.select([], [], [], 0.05)
+
+        becomes(None)
+        servers("nameserver 127.0.0.1\nnameserver fe80::1%lo\noptions edns0\n")
+        becomes(["192.0.2.1"])
+        servers("; another network\nnameserver\t127.0.0.2 # here\n")
+        becomes(["192.0.2.2"])  # what the other network said is forgotten
+        servers("")
+        becomes(None)
+        assert p.end() == 0
+
+
 def test_the_time_without_a_server(program):
     asker = program.asker()
     asker.send(2, b"\x23" + b"\0" * 47)

@@ -21,17 +21,17 @@ SOA = "ns.example.com. mail.example.com. 1 7200 900 1209600 60"
 
 
 class Upstream:
-    def __init__(self, host="127.0.0.1"):
+    def __init__(self, host="127.0.0.1", port=0):
         self.zone = {}  # (name, type) -> list of data, in zone file form, with the TTL 300; [] is NODATA
         self.questions = []  # (name, type, "udp" or "tcp"), as they came
         self.silent = False  # takes questions and says nothing
-        self.host = host
+        self.host, self.port = host, port
 
     def __enter__(self):
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         while True:
             self.tcp = socket.socket(family, socket.SOCK_STREAM)
-            self.tcp.bind((self.host, 0))
+            self.tcp.bind((self.host, self.port))
             self.udp = socket.socket(family, socket.SOCK_DGRAM)
             self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             self.port = self.tcp.getsockname()[1]
@@ -40,6 +40,7 @@ class Upstream:
                 break
             except OSError:
                 self.close()
+                self.port = 0
         self.tcp.listen()
         self.address = f"[{self.host}]:{self.port}" if family == socket.AF_INET6 else f"{self.host}:{self.port}"
         self.stop, self.stopped = socket.socketpair()
