@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's cloud-init as it is, in an instance: its EC2 data source finds itself, with tokens required.
+"""Debian's cloud-init as it is, in an instance: its EC2 data source finds itself, with and without a network set up before.
 
     vpc 10.0.0.0/16, IPv6    i 10.0.1.10, 10.0.1.11    cloud-init (overlay over the host's files) -- 169.254.169.254
 """
@@ -61,3 +61,12 @@ def test_cloud_init(cloud, packages):
     assert public.split()[1] in got["keys"]
     config = next(line for line in got["log"].splitlines() if "Applying network configuration from ds" in line)
     assert i.mac in config and "'10.0.1.11/24'" in config and "'dhcp4': True" in config and "'dhcp6': True" in config
+
+
+def test_before_the_network(cloud, packages):
+    """The stage that begins with no address: cloud-init gets its lease by DHCP, reads its metadata, and gives the lease up again."""
+    i = cloud.instance(cloud.subnet(cloud.vpc("10.7.0.0/16", internet=False), "10.7.1.0/24"), [], address="10.7.1.10")
+    got = json.loads(i.run(os.path.join(HERE, "run"), packages, "--local", timeout=120).stdout.splitlines()[-1])
+    assert "Received dhcp lease on eth0 for 10.7.1.10/255.255.255.0" in got["log"], got["log"][-3000:]
+    assert got["instance"]["v1"]["instance_id"] == i.id and got["hostname"] == "ip-10-7-1-10"
+    assert "10.7.1.10" not in i.run("ip", "-4", "addr", "show", "dev", "eth0").stdout
