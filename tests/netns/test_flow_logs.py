@@ -11,9 +11,11 @@ import contextlib
 import itertools
 import os
 import random
+import re
 import signal
 import socket
 import struct
+import subprocess
 import time
 import types
 
@@ -21,7 +23,7 @@ import botocore.exceptions
 import pytest
 
 import flowlogs
-from conftest import Cloud, everything, tcp, udp, until
+from conftest import TOP, Cloud, everything, tcp, udp, until
 from test_nat import nat_gateway, table_to
 
 ports = itertools.count(23000)
@@ -89,6 +91,36 @@ def datagrams(sender, receiver, count, size, to=None, answer=0, port=0):
                 there.sendto(b"y" * answer, back)
                 here.recv(9000)
         return here.getsockname()[1], port
+
+
+def test_queries_of_the_manual(w):
+    """The pipelines of docs/FLOW-LOGS.md, with the real client, on a log group of the default format."""
+    text = open(os.path.join(TOP, "docs", "FLOW-LOGS.md")).read().split("## Looking at it")[1].split("###")[0]
+    refused, most, missing = [re.sub("^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n)+", text, re.M)]
+    made, = w.ec2.create_flow_logs(ResourceIds=[w.vpc["VpcId"]], ResourceType="VPC", TrafficType="ALL", LogGroupName="flows",
+                                   DeliverLogsPermissionArn="arn:aws:iam::000000000001:role/flows",
+                                   MaxAggregationInterval=60)["FlowLogIds"]
+    recorded(w.cloud, 5)
+    keys = w.cloud.keys()
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_DEFAULT_REGION": "us-east-1",
+           "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"]}
+
+    def ask(command):
+        done = subprocess.run(["bash", "-c", f'aws() {{ command aws --endpoint-url {w.cloud.endpoint} "$@"; }}\n{command}'],
+                              env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        return done.stdout
+    w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.c.eni, Groups=[w.picky])
+    try:
+        with w.a.udp(w.a.ip) as here, w.cloud.dropping("security-group-ingress", 3):
+            for _ in range(3):
+                here.sendto(b"x", (w.c.ip, 22222))
+        datagrams(w.a, w.b, 4, 972)
+        until(lambda: f"3 {w.a.ip} > {w.c.ip} port 22222" in ask(refused), "the refusals: " + ask(refused), 30, 0.5)
+        assert f"4000 {w.a.eni} {w.a.ip} > {w.b.ip}" in ask(most)
+        assert ask(missing).strip() in ("", "None")
+    finally:
+        w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.c.eni, Groups=[w.open])
+        w.ec2.delete_flow_logs(FlowLogIds=[made])
 
 
 def test_thousands_of_flows(w, log):
