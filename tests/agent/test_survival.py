@@ -156,7 +156,7 @@ def test_new_connections_while_the_agent_stays_dead(own_cloud):
 def test_the_agent_is_replaced_by_a_build_with_other_flow_entries():
     with tempfile.TemporaryDirectory(prefix="vpcd-build-") as build:
         os.chmod(build, 0o755)  # the worker is not root
-        for name in ("vpcd", "vpc-agent", "vpc-instance"):
+        for name in ("vpcd", "vpc-agent", "vpc-instance", "vpc-services", "vpc-upstream", "vpc-logs"):
             shutil.copy2(os.path.join(BUILD, name), build)
         cloud = netns.Cloud(**pools(2))
         try:
