@@ -452,8 +452,9 @@ struct eni_stats_value {
     __u64 flows_reclaimed;
     __u64 untracked_uncached; /* untracked packets that found no place for their verdict */
     __u64 arp_answered;       /* ARP and neighbour discovery */
-    __u64 too_big_second;     /* in which ICMP errors for too large packets were last sent, */
-    __u64 too_big_told;       /* and how many (src/bpf/too_big.h) */
+    __u64 told_second;        /* in which messages were last made for it (src/bpf/rebuild.h): */
+    __u32 too_big_told;       /* ICMP errors for too large packets, */
+    __u32 resets_told;        /* resets of a NAT gateway */
 };
 
 /* resolvers: of each subnet, where its VPC's resolver is asked (src/bpf/service.h). */

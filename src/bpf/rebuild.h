@@ -33,6 +33,21 @@ static __always_inline struct room *room_get(void) {
     return bpf_map_lookup_elem(&room, &zero);
 }
 
+/* How many messages of this kind the sender was told in this second, and one more from now on: so
+ * that nobody makes the host work for what it drops. */
+static __always_inline u32 rebuild_told(const struct pkt *p, u32 reset) {
+    struct eni_stats_value *stats = stats_of(p->key.eni);
+    u64 second = p->now >> 30;
+
+    if (!stats)
+        return ~0u;
+    if (stats->told_second != second) {
+        stats->told_second = second;
+        stats->too_big_told = stats->resets_told = 0;
+    }
+    return __sync_fetch_and_add(reset ? &stats->resets_told : &stats->too_big_told, 1);
+}
+
 static __always_inline u16 sum_fold(u32 sum) {
     sum = (sum & 0xffff) + (sum >> 16);
     return (u16)((sum & 0xffff) + (sum >> 16));

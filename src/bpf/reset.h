@@ -6,7 +6,8 @@
  *
  * The segment speaks for the destination, as RFC 9293 3.5.2 has it: with the sequence number that
  * the sender expects, or, where it acknowledged nothing, acknowledging what it sent. Nobody resets
- * a reset. It goes back over the borders that the packet crossed, and their ACLs are asked.
+ * a reset. It goes back over the borders that the packet crossed, and their ACLs are asked. An
+ * interface gets at most RESETS_A_SECOND of them.
  */
 #ifndef VPCD_BPF_RESET_H
 #define VPCD_BPF_RESET_H
@@ -18,6 +19,8 @@
 #include "bpf/answer.h"
 #include "bpf/packet.h"
 #include "bpf/rebuild.h"
+
+#define RESETS_A_SECOND 1000
 
 struct reset {
     struct iphdr ip;
@@ -60,7 +63,7 @@ STAGE int reset_message(struct __sk_buff *skb) {
     u32 data;
 
     if (!p || !c || p->tcp_flags & TCP_RST || reset_passes() ||
-        bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip) ||
+        rebuild_told(p, 1) >= RESETS_A_SECOND || bpf_skb_load_bytes(skb, ETH_LEN, &ip, sizeof ip) ||
         bpf_skb_load_bytes(skb, p->l4_off, &tcp, sizeof tcp))
         return DROP_NAT_RESET;
     r.tcp.source = tcp.dest;

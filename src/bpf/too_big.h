@@ -62,20 +62,6 @@ static __always_inline int router_address(const struct pkt *p, struct abi_addr *
     return 1;
 }
 
-/* One of the few in this second. */
-static __always_inline int may_tell(const struct pkt *p) {
-    struct eni_stats_value *stats = stats_of(p->key.eni);
-    u64 second = p->now >> 30;
-
-    if (!stats)
-        return 0;
-    if (stats->too_big_second != second) {
-        stats->too_big_second = second;
-        stats->too_big_told = 0;
-    }
-    return __sync_fetch_and_add(&stats->too_big_told, 1) < TOO_BIG_A_SECOND;
-}
-
 struct icmp_too_big {
     u8 type, code;
     __be16 sum;
@@ -144,7 +130,7 @@ STAGE int too_big_message(struct __sk_buff *skb) {
     u32 len, v6;
     u8 macs[12];
 
-    if (!p || !r || !c || !router_address(p, &from) || !may_tell(p))
+    if (!p || !r || !c || !router_address(p, &from) || rebuild_told(p, 0) >= TOO_BIG_A_SECOND)
         return DROP_TOO_BIG;
     v6 = p->key.family == FAMILY_V6;
     len = message_write(skb, p, r);

@@ -235,6 +235,34 @@ static void test_reset(void **state) {
     no_flows();
 }
 
+/* No more than so many in a second for an interface; the next second has its own. */
+static void test_resets_are_few(void **state) {
+    struct packet k = standard_tcp(&a, "10.0.1.4", HOST, 4100, 80, ACK);
+    struct eni_key key = {.eni = a.number};
+    struct eni_stats_value before, after;
+    struct outcome out;
+
+    do { /* until both packets are of one second */
+        world_send(&w, &a, &k, &out);
+        assert_int_equal(out.action, TC_ACT_REDIRECT);
+        assert_int_equal(dataplane_get(w.dp, DATAPLANE_ENI_STATS, &key, &before), 0);
+        before.resets_told = 1000;
+        put(DATAPLANE_ENI_STATS, &key, &before);
+        world_send(&w, &a, &k, &out);
+        assert_int_equal(dataplane_get(w.dp, DATAPLANE_ENI_STATS, &key, &after), 0);
+        if (after.told_second == before.told_second) {
+            assert_int_equal(out.action, TC_ACT_SHOT);
+            assert_int_equal(out.reason, DROP_NAT_RESET);
+        }
+        before = after;
+        after.told_second--;
+        put(DATAPLANE_ENI_STATS, &key, &after);
+    } while (before.resets_told != 1001);
+    world_send(&w, &a, &k, &out);
+    assert_int_equal(out.action, TC_ACT_REDIRECT);
+    no_flows();
+}
+
 static bool used[65536];
 
 static void test_limit(void **state) {
@@ -431,13 +459,15 @@ int main(void) {
     const struct CMUnitTest quick[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
         cmocka_unit_test(test_private),        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_gone),           cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_resets_are_few), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_counts),
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_hairpin),
         cmocka_unit_test(test_private),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_resets_are_few),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_race),
