@@ -20,6 +20,7 @@
 #include "base/notify.h"
 #include "services/dhcp.h"
 #include "services/dns.h"
+#include "services/filter.h"
 #include "services/frame.h"
 #include "services/imds.h"
 #include "services/ntp.h"
@@ -107,6 +108,9 @@ static int run(const struct services_options *o) {
         log_error("the sockets of the agent: %s", strerror(-r));
         return 1;
     }
+    r = filter_install();
+    if (r < 0) /* a kernel without it: it has no rights all the same */
+        log_warn("no filter of system calls: %s", strerror(-r));
     base = event_base_new();
     if (!base)
         return 1;

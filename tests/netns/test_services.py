@@ -395,7 +395,7 @@ def renews(client, address):
 def test_it_has_no_rights(w):
     pid = pid_of(w.cloud, "vpc-services")
     status = open(f"/proc/{pid}/status").read()
-    assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status and "CapBnd" in status
+    assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status and "CapEff:\t0000000000000000" in status and "CapBnd" in status
     assert "Uid:\t0" not in status
     devices = open(f"/proc/{pid}/net/dev").read()
     assert devices.count(":") == 1 and " lo:" in devices, "it has a network"

@@ -197,7 +197,7 @@ CASES = {
     "IPv6 fragments behind options": ("fragment-without-first", lambda w: [frame(w, ipv6(w.a.ip6, w.b.ip6, u(), extensions=[(60, bytes(8)), (44, struct.pack("!BBHI", 0, 0, 8, 77))]))]),
     "DHCP answers": ("dhcp", lambda w: [frame(w, ipv4(src, dst, udp(67, 68, bytes(240))), e) for src in (w.a.ip, "10.0.1.1") for dst, e in ((w.b.ip, w.b.mac), ("255.255.255.255", BROADCAST))] +
                                        [frame(w, ipv6(src, dst, udp(547, 546, bytes(8)))) for src in (w.a.ip6, "fe80::7") for dst in (w.b.ip6, "fe80::9")]),
-    "DHCP": ("dhcp", lambda w: [frame(w, ipv4("0.0.0.0", "255.255.255.255", udp(68, 67, bytes(240))), BROADCAST), frame(w, ipv6("fe80::7", "ff02::1:2", udp(546, 547, bytes(8))), "33:33:00:01:00:02")]),
+    "DHCP of others": ("dhcp", lambda w: [frame(w, ipv4("0.0.0.0", w.b.ip, udp(68, 67, bytes(240))), w.b.mac), frame(w, ipv6("fe80::7", w.b.ip6, udp(546, 547, bytes(8))), w.b.mac)]),
 }
 
 
