@@ -22,7 +22,8 @@ def machine(cloud, ids=()):
         return {os.path.join(d, n) for d, dirs, _ in os.walk(path) for n in dirs}
 
     def ours(text):
-        marks = re.findall(r"\bv([0-9a-f]{6})", text) + re.findall(r"(?:bpf|cgroup/unified|cgroup)/vpcd-(\w+)", text)
+        marks = re.findall(r"\bv([0-9a-f]{6})", text) + re.findall(r"(?:bpf|cgroup/unified|cgroup)/vpcd-(\w+)", text) + \
+            re.findall(r"\bvpcd-([0-9a-f]{6})-services", text)
         names = re.findall(r"\bi-[0-9a-f]{17}\b", text)
         return all(m == digest(cloud) for m in marks) and all(n in ids for n in names)
 
