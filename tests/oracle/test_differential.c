@@ -10,7 +10,8 @@
  * asked again, and a path that ends elsewhere is another flow.
  *
  * Each runs for half of ORACLE_SECONDS (20 by default); TEST_SEED repeats a run. A difference is
- * printed with its world and packet.
+ * printed with its world and packet, and with as little of that world as it takes: so is a later
+ * packet's, where it comes of the flow's own packets and not of the changes between them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -422,6 +423,81 @@ static void one_error(struct world *w, const struct oracle_host *host, struct li
     errors_alone += v.anew;
 }
 
+/* A story of three packets in a world that does not change: the flow opens, is perhaps answered,
+ * and then comes the packet that made the difference. */
+struct story {
+    const struct oracle_host *host;
+    struct life life;
+    bool reply, turned;
+    struct oracle_packet p;
+    struct oracle_verdict v;
+    struct rig_outcome o;
+};
+
+static bool story_sends(struct story *s, const struct oracle_packet *p, unsigned flags) {
+    struct packet k;
+
+    write_packet(p, flags, &k);
+    rig_send(&rig, p->from, k.data, k.len, &s->o);
+    return s->o.accepted;
+}
+
+/* Whether it happens in this world, published anew, too. */
+static bool story_differs(struct world *w, void *data) {
+    struct story *s = data;
+    struct life *l = &s->life;
+    struct oracle_packet answer;
+    struct oracle_verdict v;
+    bool replied = l->flow.replied, differs;
+
+    if (!next_packet(w, l, false, &l->flow.first))
+        return false;
+    rig_world(&rig, w, s->host);
+    oracle_judge(w->ix, s->host, &l->flow.first, &v);
+    if (!v.accepted || !story_sends(s, &l->flow.first, SYN))
+        return false;
+    begin_life(l, &l->flow.first, &v);
+    if (is_translated(v.gateway))
+        l->flow.nat_port = inner_port(&l->flow.first, s->o.frame, false);
+    if (replied && next_packet(w, l, true, &answer))
+        l->flow.replied = story_sends(s, &answer, SYN | ACK);
+    if (!next_packet(w, l, s->reply, &s->p))
+        return false;
+    s->p.midway = s->p.protocol == IPPROTO_TCP && !s->turned;
+    if (s->turned)
+        oracle_judge(w->ix, s->host, &s->p, &s->v);
+    else
+        oracle_judge_later(w->ix, s->host, &l->flow, &s->p, s->reply, &s->v);
+    story_sends(s, &s->p, s->turned ? SYN : s->reply ? SYN | ACK : ACK);
+    differs = s->v.accepted != s->o.accepted || (!s->v.accepted && s->o.reason != s->v.reason) ||
+              (s->v.accepted && delivery_differs(&s->p, &s->v, &s->o, s->turned));
+    l->flow.replied |= replied;
+    return differs;
+}
+
+/* The same with as little of the world as it takes; else it takes the changes on the way. */
+static void tell_story(struct world *w, const struct oracle_host *host, const struct life *l,
+                       bool reply, bool turned) {
+    struct story s = {.host = host, .life = *l, .reply = reply, .turned = turned};
+
+    if (!story_differs(w, &s)) {
+        printf("  it needs the changes before it: opened in this world it does not differ\n");
+        return;
+    }
+    printf("  opened in this world it differs as well; %u things of it went\n",
+           shrink_world(w, story_differs, &s));
+    story_differs(w, &s);
+    printf("  the flow begins with:\n");
+    packet_print(&s.life.flow.first);
+    printf("  %sthen %s:\n", s.life.flow.replied ? "is answered, " : "",
+           turned  ? "a call back"
+           : reply ? "a reply"
+                   : "another packet");
+    if (--differences)
+        world_print(w);
+    report(w, host, &s.p, &s.v, &s.o, "the smallest such case");
+}
+
 /* One packet more; false: this flow's story is over. */
 static bool go_on(struct world *w, const struct oracle_host *host, struct life *l) {
     bool reply = world_chance(w, 50);
@@ -459,6 +535,7 @@ static bool go_on(struct world *w, const struct oracle_host *host, struct life *
                        : "the same way");
         packet_print(&l->flow.first);
         report(w, host, &p, &v, &o, what);
+        tell_story(w, host, l, reply, turned);
     }
     later_seen++;
     later_dropped += !v.accepted;
