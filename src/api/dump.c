@@ -74,8 +74,7 @@ static json_t *logs_actions(void) {
                     json_pack("{s:s,s:b,s:I,s:I,s:i,s:s?}", "type", types[a->members[m].type],
                               "required", (int)a->members[m].required, "min",
                               (json_int_t)a->members[m].min, "max", (json_int_t)a->members[m].max,
-                              "items", (int)a->members[m].items, "pattern",
-                              a->members[m].pattern));
+                              "items", (int)a->members[m].items, "pattern", a->members[m].pattern));
             json_object_set_new(actions, a->name, members);
         }
     }
