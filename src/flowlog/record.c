@@ -106,22 +106,34 @@ static unsigned at_gateway(const struct log_record *raw, const struct flowlog_wh
     };
 
     ret[0] = (struct flowlog_at){number, make(raw, &in, false, raw->gateway_action, false)};
-    ret[1] = (struct flowlog_at){number, make(raw, &out, true, raw->gateway_action, true)};
+    ret[1] = (struct flowlog_at){number, make(raw, &out, true, raw->gateway_out_action, true)};
     ret[1].record.path = forward ? path_of(raw, who, g) : FLOWLOG_PATH_SAME_VPC;
     return 2;
 }
 
-/* A packet that a gateway's subnet refused: it came in, unless it has the gateway's own source. */
-static unsigned refused_at_gateway(const struct log_record *raw, const struct flowlog_eni *g,
-                                   uint32_t number, struct flowlog_at *ret) {
+/*
+ * A single packet on one side of a gateway; the tuple is that of its entrance to the network. Where
+ * it did not get as far as to be translated nobody knows by which address, so the gateway's primary
+ * one stands for it.
+ */
+static unsigned single_at_gateway(const struct log_record *raw, const struct flowlog_who *who,
+                                  const struct flowlog_eni *g, uint32_t number,
+                                  struct flowlog_at *ret) {
+    bool egress = raw->gateway_out_action, answer;
+    const struct flowlog_eni *far;
     struct tuple t = as_entered(raw);
-    bool egress = gateway_has(g, &t.src);
 
-    if (egress)
-        t.src = gateway_private(g, &t.src);
-    else
+    answer = gateway_has(g, &t.dst);
+    if (answer)
         t.dst = gateway_private(g, &t.dst);
-    ret[0] = (struct flowlog_at){number, make(raw, &t, egress, raw->gateway_action, false)};
+    if (egress && !answer)
+        memcpy(t.src.b, g->primary.b, 16);
+    if (egress && answer && raw->far && (far = who->eni(who->arg, raw->far)))
+        memcpy(t.dst.b, far->primary.b, 16);
+    ret[0] = (struct flowlog_at){
+        number,
+        make(raw, &t, egress, egress ? raw->gateway_out_action : raw->gateway_action, false)};
+    ret[0].record.path = answer ? FLOWLOG_PATH_SAME_VPC : path_of(raw, who, g);
     return 1;
 }
 
@@ -140,11 +152,11 @@ unsigned flowlog_records_of(const struct log_record *raw, const struct flowlog_w
                                    ? FLOWLOG_PATH_SAME_VPC /* the gateway */
                                    : path_of(raw, who, e);
     }
-    if (raw->gateway_action &&
+    if ((raw->gateway_action || raw->gateway_out_action) &&
         (e = who->gateway(who->arg, LOG_GATEWAY_KEY_OF(raw->flags >> FLOW_GATEWAY_SHIFT), raw->vpc,
                           raw->far_vpc, &number)))
         n += raw->kind == LOG_FLOW ? at_gateway(raw, who, e, number, ret + n)
-                                   : refused_at_gateway(raw, e, number, ret + n);
+                                   : single_at_gateway(raw, who, e, number, ret + n);
     if (raw->far && raw->far_action && who->eni(who->arg, raw->far)) {
         /* Of single packets there is one count, as this place saw them. */
         ret[n++] = (struct flowlog_at){

@@ -211,7 +211,7 @@ static void test_nat_gateway(void **state) {
     struct log_record raw = flow("10.0.1.5", 1000, "203.0.113.5", 443);
 
     raw.near = INSTANCE;
-    raw.near_action = raw.gateway_action = LOG_ACCEPT;
+    raw.near_action = raw.gateway_action = raw.gateway_out_action = LOG_ACCEPT;
     raw.flags |=
         FLOW_NAT | FLOW_SNAT | FLOW_INTERNET | (uint32_t)GATEWAY_NUMBER << FLOW_GATEWAY_SHIFT;
     raw.src = addr("198.51.100.7");
@@ -234,7 +234,7 @@ static void test_nat_gateway(void **state) {
 
     raw = flow("203.0.113.5", 443, "198.51.100.7", 2000);
     raw.far = INSTANCE;
-    raw.far_action = raw.gateway_action = LOG_ACCEPT;
+    raw.far_action = raw.gateway_action = raw.gateway_out_action = LOG_ACCEPT;
     raw.flags =
         FLOW_NAT | FLOW_DNAT | FLOW_INTERNET | (uint32_t)GATEWAY_NUMBER << FLOW_GATEWAY_SHIFT;
     raw.dst = addr("10.0.1.5");
@@ -258,7 +258,7 @@ static void test_private_gateway(void **state) {
     raw.near = INSTANCE;
     raw.far = PEER;
     raw.far_vpc = PEER_VPC;
-    raw.near_action = raw.gateway_action = LOG_ACCEPT;
+    raw.near_action = raw.gateway_action = raw.gateway_out_action = LOG_ACCEPT;
     raw.flags |= FLOW_NAT | FLOW_SNAT | tag;
     raw.src = addr("10.0.0.220");
     expect(&raw, PATH, "eni-i egress 1 ACCEPT\neni-n ingress - ACCEPT\neni-n egress 5 ACCEPT\n");
@@ -267,7 +267,7 @@ static void test_private_gateway(void **state) {
     raw.vpc = PEER_VPC;
     raw.far_vpc = VPC;
     raw.far = INSTANCE;
-    raw.near_action = raw.gateway_action = raw.far_action = LOG_ACCEPT;
+    raw.near_action = raw.gateway_action = raw.gateway_out_action = raw.far_action = LOG_ACCEPT;
     raw.flags = FLOW_NAT | FLOW_DNAT | tag;
     raw.dst = addr("10.0.1.5");
     expect(&raw, PATH,
@@ -284,8 +284,23 @@ static void test_refused_at_gateway(void **state) {
     raw.flags |= FLOW_NAT | (uint32_t)GATEWAY_NUMBER << FLOW_GATEWAY_SHIFT;
     expect(&raw, ADDRESSES, "- eni-n 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5\n");
     expect(&raw, PATH, "eni-n ingress - REJECT\n");
-    raw.key.src = addr("10.0.0.220");
+    raw.gateway_action = LOG_NONE;
+    raw.gateway_out_action = LOG_REJECT;
     expect(&raw, ADDRESSES, "- eni-n 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5\n");
+    expect(&raw, PATH, "eni-n egress - REJECT\n");
+    /* An answer, refused on its way in. */
+    raw.near = 0;
+    raw.key.src = addr("203.0.113.5");
+    raw.key.dst = addr("198.51.100.8");
+    raw.gateway_action = LOG_REJECT;
+    raw.gateway_out_action = LOG_NONE;
+    expect(&raw, ADDRESSES, "- eni-n 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.221\n");
+    /* Passed, an ICMP error say: to the instance. */
+    raw.gateway_action = LOG_NONE;
+    raw.gateway_out_action = LOG_ACCEPT;
+    raw.far = INSTANCE;
+    expect(&raw, ADDRESSES, "- eni-n 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5\n");
+    expect(&raw, PATH, "eni-n egress 1 ACCEPT\n");
 }
 
 /* Two records at the two ends, each with its own primary address for its own side. */

@@ -266,17 +266,43 @@ def test_refused_by_a_group(w, log):
         w.ec2.modify_network_interface_attribute(NetworkInterfaceId=w.c.eni, Groups=[w.open])
 
 
+@contextlib.contextmanager
+def acl(w, subnet, *entries):
+    """The subnet has an ACL with these entries: (number, egress, action, cidr)."""
+    made = w.ec2.create_network_acl(VpcId=w.vpc["VpcId"])["NetworkAcl"]["NetworkAclId"]
+    for number, egress, action, cidr in entries:
+        w.ec2.create_network_acl_entry(NetworkAclId=made, RuleNumber=number, Protocol="-1", RuleAction=action, Egress=egress,
+                                       CidrBlock=cidr)
+    row, = [a for n in w.ec2.describe_network_acls()["NetworkAcls"] for a in n["Associations"] if a["SubnetId"] == subnet]
+    now = w.ec2.replace_network_acl_association(AssociationId=row["NetworkAclAssociationId"], NetworkAclId=made)["NewAssociationId"]
+    try:
+        yield
+    finally:
+        w.ec2.replace_network_acl_association(AssociationId=now, NetworkAclId=row["NetworkAclId"])
+        w.ec2.delete_network_acl(NetworkAclId=made)
+
+
 @pytest.fixture
 def one_way_acl(w):
     """The third subnet lets everything in and nothing out."""
-    acl = w.ec2.create_network_acl(VpcId=w.vpc["VpcId"])["NetworkAcl"]["NetworkAclId"]
-    w.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Protocol="-1", RuleAction="allow", Egress=False,
-                                   CidrBlock="0.0.0.0/0")
-    row, = [a for n in w.ec2.describe_network_acls()["NetworkAcls"] for a in n["Associations"] if a["SubnetId"] == w.third]
-    now = w.ec2.replace_network_acl_association(AssociationId=row["NetworkAclAssociationId"], NetworkAclId=acl)["NewAssociationId"]
-    yield
-    w.ec2.replace_network_acl_association(AssociationId=now, NetworkAclId=row["NetworkAclId"])
-    w.ec2.delete_network_acl(NetworkAclId=acl)
+    with acl(w, w.third, (100, False, "allow", "0.0.0.0/0")):
+        yield
+
+
+def test_refused_at_a_nat_gateway(w, log):
+    """By the ACL of the gateway's subnet, on the way out: the gateway's interface has the REJECT."""
+    of_nat, of_p = log(w.nat_eni), log(w.p.eni)
+    recorded(w.cloud, 2)
+    everywhere = "0.0.0.0/0"
+    with acl(w, w.public, (90, True, "deny", w.cloud.host + "/32"), (100, True, "allow", everywhere),
+             (100, False, "allow", everywhere)), w.p.udp(w.p.ip) as here, w.cloud.dropping("network-acl-egress", 3):
+        source = here.getsockname()[1]
+        for _ in range(3):
+            here.sendto(b"x" * 100, (w.cloud.host, 9999))
+    of_p.wait_packets(3, srcport=source, action="ACCEPT", flow_direction="egress")
+    of_nat.wait_packets(3, srcaddr=w.p.ip, dstaddr=w.nat_private, pkt_dstaddr=w.cloud.host, action="ACCEPT",
+                        flow_direction="ingress")
+    of_nat.wait_packets(3, srcaddr=w.nat_private, dstaddr=w.cloud.host, action="REJECT", flow_direction="egress")
 
 
 def test_reply_refused_by_an_acl(w, log, one_way_acl):
