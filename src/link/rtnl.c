@@ -2,6 +2,7 @@
 #include "link/rtnl.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <stdlib.h>
 #include <time.h>
@@ -72,6 +73,18 @@ static int query_message(const struct nlmsghdr *msg, void *arg) {
     return q->result < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
+/* Whether the answer to request `seq` ends in these bytes. */
+static bool is_end(const void *data, size_t size, unsigned seq) {
+    const struct nlmsghdr *msg = data;
+    int left = (int)size;
+
+    for (; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left))
+        if (msg->nlmsg_seq == seq &&
+            (msg->nlmsg_type == NLMSG_DONE || msg->nlmsg_type == NLMSG_ERROR))
+            return true;
+    return false;
+}
+
 int rtnl_query(struct rtnl *rtnl, struct nlmsghdr *request,
                int (*each)(const struct nlmsghdr *msg, void *arg), void *arg) {
     struct query q = {.each = each, .arg = arg};
@@ -101,8 +114,16 @@ int rtnl_query(struct rtnl *rtnl, struct nlmsghdr *request,
         more = mnl_cb_run(buf, (size_t)n, rtnl->seq, rtnl->port, query_message, &q);
         if (more == MNL_CB_ERROR)
             r = q.result < 0 ? q.result : errno ? -errno : -EIO;
-        else if (more > MNL_CB_STOP && first->nlmsg_type != NLMSG_ERROR &&
-                 !(first->nlmsg_flags & NLM_F_MULTI) && !(request->nlmsg_flags & NLM_F_ACK))
+        /* While a list is not read to its end the kernel takes no other request (EBUSY). */
+        while (r < 0 && (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && n > 0 &&
+               !is_end(buf, (size_t)n, rtnl->seq))
+            do {
+                n = mnl_socket_recvfrom(rtnl->socket, buf, 32768);
+            } while (n < 0 && errno == EINTR);
+        if (r < 0)
+            break;
+        if (more > MNL_CB_STOP && first->nlmsg_type != NLMSG_ERROR &&
+            !(first->nlmsg_flags & NLM_F_MULTI) && !(request->nlmsg_flags & NLM_F_ACK))
             break; /* a single answer to a plain get */
     }
     free(buf);
