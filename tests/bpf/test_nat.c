@@ -463,16 +463,11 @@ int main(void) {
         cmocka_unit_test(test_counts),
     };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_private),
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_resets_are_few),
-        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_race),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_piece_without_flow),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_private),        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_resets_are_few), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_counts),         cmocka_unit_test(test_race),
+        cmocka_unit_test(test_limit),          cmocka_unit_test(test_piece_without_flow),
     };
 
     /* Without acceleration a CPU stands still for as long as another takes for much, and 55,000
