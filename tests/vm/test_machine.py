@@ -121,7 +121,7 @@ def test_services_of_the_link(cloud, net, machine, guest, friend):
     name = "ip-" + friend.ip.replace(".", "-")
     assert guest.run("cat /etc/resolv.conf") == "nameserver 10.0.0.2\nsearch ec2.internal\n"
     assert guest.run("hostname") == "ip-" + machine.ip.replace(".", "-") + "\n"
-    for server in "", "169.254.169.253":
+    for server in "", "169.254.169.253", "fd00:ec2::253":
         assert f"Address: {friend.ip}\n" in guest.run(f"nslookup -type=a {name}.ec2.internal {server}")
     assert f"name = {name}.ec2.internal" in guest.run(f"nslookup {friend.ip}")
     token = guest.run(r"printf 'PUT /latest/api/token HTTP/1.0\r\nHost: x\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n' | "
