@@ -267,9 +267,10 @@ static int start_builder(struct guests *all, const struct guest_spec *spec,
                          const struct record *record, int talk, pid_t *ret_pid) {
     struct cgroup_limits limits = limits_of(spec);
     char base[16], hide[160], name[128], processes[64];
+    char resolv[RESOLV_MAX + 32];
     char program[] = "vpc-instance", verb[] = "init", id[INSTANCE_ID_SIZE];
     char *argv[] = {program, verb, id, base, NULL};
-    char *env[] = {hide, name, processes, NULL};
+    char *env[] = {hide, name, processes, resolv, NULL};
     _close_ int console = open_console(all, spec->id), data = user_data_file(spec);
     _close_ int group = cgroup_make(all->owner->hash, spec->id, &limits);
     const struct program_fd fds[] = {{talk, INSIDE_FD_TALK},
@@ -284,6 +285,7 @@ static int start_builder(struct guests *all, const struct guest_spec *spec,
     snprintf(hide, sizeof(hide), INSIDE_ENV_HIDE "=%s", all->owner->dir);
     snprintf(name, sizeof(name), INSIDE_ENV_HOSTNAME "=%s",
              spec->hostname ? spec->hostname : spec->id);
+    snprintf(resolv, sizeof(resolv), INSIDE_ENV_RESOLV "=%s", spec->resolv ? spec->resolv : "");
     snprintf(processes, sizeof(processes), INSIDE_ENV_PROCESSES "=%u", limits.processes);
     return program_start(all->program, argv, env, fds, ARRAY_SIZE(fds), ret_pid);
 }

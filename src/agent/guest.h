@@ -43,9 +43,12 @@ struct guests {
     unsigned unreadable; /* records that could not be read; their instances were ended */
 };
 
+#define RESOLV_MAX 2048
+
 struct guest_spec {
     const char *id;
     const char *hostname;  /* up to 63 characters */
+    const char *resolv;    /* the text of /etc/resolv.conf; up to RESOLV_MAX bytes */
     const void *user_data; /* NULL: none */
     size_t user_data_len;
     struct cgroup_limits limits; /* zeros: defaults */

@@ -31,6 +31,7 @@
 /* Environment of init. */
 #define INSIDE_ENV_HIDE "VPC_HIDE"           /* the state directory */
 #define INSIDE_ENV_HOSTNAME "VPC_HOSTNAME"   /* what `hostname` says inside */
+#define INSIDE_ENV_RESOLV "VPC_RESOLV"       /* what /etc/resolv.conf says inside */
 #define INSIDE_ENV_PROCESSES "VPC_PROCESSES" /* how many there may be */
 
 /*
@@ -59,9 +60,9 @@ int inside_leave_keyring(void);
 /* The limits of a process in an instance, set while it has the rights of the machine's root. */
 void inside_limits(unsigned long processes);
 
-/* Mounts, as root of the machine in a mount namespace of its own: what the instance shall see. NULL
- * or what failed (errno). */
-const char *mounts_hide(const char *hide, uid_t base);
+/* Mounts, as root of the machine in a mount namespace of its own: what the instance shall see.
+ * `resolv`: the text of its /etc/resolv.conf. NULL or what failed (errno). */
+const char *mounts_hide(const char *hide, const char *resolv, uid_t base);
 /* The same for /proc and /sys, by a process in the new pid and network namespaces. */
 const char *mounts_views(void);
 

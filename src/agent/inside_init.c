@@ -406,7 +406,7 @@ int init_main(const char *id, uid_t base) {
         fail("socketpair");
     if (unshare(CLONE_NEWNS) < 0)
         fail("mount namespace");
-    bad = mounts_hide(hide, base);
+    bad = mounts_hide(hide, getenv(INSIDE_ENV_RESOLV), base);
     if (bad) {
         say("error mounting %s: %s", bad, strerror(errno));
         return 1;

@@ -8,6 +8,7 @@
  *     /run                  an own, empty one: no socket of the host's services, no /run/netns
  *     /tmp, /var/tmp        own, empty ones of a bounded size: nothing is left on the host's disk,
  *                           nothing is shared with other instances
+ *     /etc/resolv.conf      an own one, which root inside may write
  *     /dev                  an own one with the harmless nodes, terminals and shared memory
  *     /proc, /sys           of the instance's own pid and network namespaces; with that no bpffs,
  *                           tracefs or debugfs, which are mounted below the host's /sys
@@ -114,13 +115,49 @@ static const char *make_dev(const char *dev) {
     return NULL;
 }
 
+/* The file that /etc/resolv.conf is, or that it names below /run; there an own one is written. */
+static const char *make_resolv(const char *text, uid_t base) {
+    char target[PATH_MAX] = "", path[PATH_MAX] = "/run/resolv.conf";
+    ssize_t n = readlink("/etc/resolv.conf", target, sizeof(target) - 1);
+    const char *below = n > 0 ? strstr(target, "run/") : NULL;
+    int fd;
+
+    /* "/run/..." or "../run/...": of what the host has there nothing is left. */
+    if (below && (strncmp(target, "/run/", 5) == 0 || strncmp(target, "../run/", 7) == 0) &&
+        !strstr(below, "/.."))
+        snprintf(path, sizeof(path), "/%s", below);
+    else if (n > 0)
+        below = NULL;
+    for (char *slash = path + 5; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = 0;
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return "/etc/resolv.conf";
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return "/etc/resolv.conf";
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchown(fd, base, base) < 0) {
+        close(fd);
+        return "/etc/resolv.conf";
+    }
+    close(fd);
+    if (below || access("/etc/resolv.conf", F_OK) < 0)
+        return NULL;
+    return mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0 ||
+                   set_attributes("/etc/resolv.conf", false,
+                                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                                  MOUNT_ATTR_RDONLY) < 0
+               ? "/etc/resolv.conf"
+               : NULL;
+}
+
 /* A mount point that may not be there, or not be one. */
 static void drop(const char *path) {
     while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
         continue;
 }
 
-const char *mounts_hide(const char *hide, uid_t base) {
+const char *mounts_hide(const char *hide, const char *resolv, uid_t base) {
     static const struct {
         const char *path, *size;
         unsigned mode;
@@ -146,6 +183,12 @@ const char *mounts_hide(const char *hide, uid_t base) {
         if (access(own[i].path, F_OK) == 0 &&
             mount("tmpfs", own[i].path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
             return own[i].path;
+    }
+
+    if (resolv && *resolv) {
+        bad = make_resolv(resolv, base);
+        if (bad)
+            return bad;
     }
 
     snprintf(options, sizeof(options), "mode=755,uid=%u,gid=%u,size=1m", base, base);

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "agent/resolv.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -235,6 +236,7 @@ static int make_guest(struct task *t, const struct index *ix, const struct insta
                               .user_data = i->user_data.data,
                               .user_data_len = i->user_data.len,
                               .boots = i->boots};
+    _buf_ struct buf resolv = BUF_LIMIT(RESOLV_MAX);
     char hostname[64];
     struct cursor c;
 
@@ -244,11 +246,14 @@ static int make_guest(struct task *t, const struct index *ix, const struct insta
         const struct network_interface *eni = c.obj;
         const struct eni_address *a = eni_primary(eni);
 
+        if (eni->device_index == 0)
+            resolv_conf(ix, eni, &resolv);
         if (eni->device_index == 0 && a)
             snprintf(hostname, sizeof(hostname), "ip-%u-%u-%u-%u", a->ip.b[0], a->ip.b[1],
                      a->ip.b[2], a->ip.b[3]);
     }
     spec.hostname = hostname;
+    spec.resolv = buf_str(&resolv);
     return guest_create(t->r->guests, &spec, ret, why, size);
 }
 

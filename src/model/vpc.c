@@ -285,3 +285,17 @@ static const struct field dhcp_options_fields[] = {
 };
 const struct desc dhcp_options_desc =
     DESC_STORED("DHCP options", struct dhcp_options, dhcp_options_fields);
+
+const struct list *dhcp_option_values(const struct index *ix, const struct vpc *vpc,
+                                      const char *key) {
+    const struct dhcp_options *d =
+        vpc->dhcp_options_id ? index_get(ix, KIND_DHCP_OPTIONS, vpc->o.scope, vpc->dhcp_options_id)
+                             : NULL;
+
+    if (!d)
+        return NULL;
+    list_each (struct dhcp_option, o, d->options)
+        if (o->key && strcmp(o->key, key) == 0)
+            return &o->values;
+    return NULL;
+}

@@ -94,4 +94,10 @@ uint64_t subnet_free(const struct index *ix, const struct subnet *s);
 bool get_owner_id(const struct look *look, const void *obj, struct buf *out);
 bool get_id(const struct look *look, const void *obj, struct buf *out);
 
+struct index;
+
+/* What the VPC's set of DHCP options says of one of them; NULL or nothing in it: not said. */
+const struct list *dhcp_option_values(const struct index *ix, const struct vpc *vpc,
+                                      const char *key);
+
 #endif

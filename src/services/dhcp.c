@@ -131,20 +131,6 @@ static bool read_question(const uint8_t *data, size_t len, const uint8_t mac[6],
 
 /* ---- what the model says ---- */
 
-const struct list *dhcp_option_values(const struct index *ix, const struct vpc *vpc,
-                                      const char *key) {
-    const struct dhcp_options *d =
-        vpc->dhcp_options_id ? index_get(ix, KIND_DHCP_OPTIONS, vpc->o.scope, vpc->dhcp_options_id)
-                             : NULL;
-
-    if (!d)
-        return NULL;
-    list_each (struct dhcp_option, o, d->options)
-        if (o->key && strcmp(o->key, key) == 0)
-            return &o->values;
-    return NULL;
-}
-
 struct server {
     const struct index *ix;
     const struct asker *who;

@@ -31,10 +31,6 @@ struct dhcp_reply {
 enum dhcp_result dhcp_answer(const struct index *ix, const struct asker *who, const void *data,
                              size_t len, struct dhcp_reply *ret);
 
-/* What the VPC's options set says; NULL or nothing in it: not said. */
-const struct list *dhcp_option_values(const struct index *ix, const struct vpc *vpc,
-                                      const char *key);
-
 /* IPv4 and IPv6 (dhcp6.h). */
 const char *dhcp_start(struct services *s, const struct services_options *o);
 

@@ -51,6 +51,21 @@ def test_interface_as_on_aws(cloud, pair):
     assert script(cloud, a, "ip route show default").stdout.startswith("default via 10.7.1.1 dev eth0")
 
 
+def test_names_are_asked_of_the_vpc(cloud, pair):
+    """/etc/resolv.conf says what DHCP would say, and root inside may change its own."""
+    a, b = pair
+    said = script(cloud, a, "cat /etc/resolv.conf").stdout
+    assert "nameserver 10.7.0.2\n" in said and "search ec2.internal\n" in said
+    script(cloud, a, "echo '# mine' >>/etc/resolv.conf")
+    assert "# mine" in script(cloud, a, "cat /etc/resolv.conf").stdout
+    assert "# mine" not in script(cloud, b, "cat /etc/resolv.conf").stdout
+    ec2 = cloud.client()
+    vpc = ec2.describe_instances(InstanceIds=[a.id])["Reservations"][0]["Instances"][0]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    name = "ip-" + b.ip.replace(".", "-")
+    assert script(cloud, a, f"getent hosts {name}").stdout.split() == [b.ip, f"{name}.ec2.internal"]
+
+
 def test_exec_gives_status_and_streams(cloud, pair):
     a, _ = pair
     assert script(cloud, a, "exit 42").returncode == 42
