@@ -94,7 +94,17 @@ class Logs:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(SECONDS)
 
+    def minds_signals(self):
+        """It has begun, so far that SIGTERM ends it as it should."""
+        try:
+            with open(f"/proc/{self.process.pid}/status") as f:
+                masks = [line.split()[1] for line in f if line.startswith(("SigBlk:", "SigCgt:"))]
+        except FileNotFoundError:
+            masks = []
+        return self.process.poll() is not None or any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
     def stop(self):
+        wait_until(self.minds_signals)
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(SECONDS)
 
