@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The writer's side. What waits is counted here and not asked of the disk: `waiting` is a table of
- * bytes by account, filled by a look at the directory (names tell accounts and sizes, so nothing is
- * opened), raised by each put, and made anew when a bound is reached.
+ * bytes and files by account, filled by a look at the directory (names tell accounts and sizes, so
+ * nothing is opened), raised by each put, and made anew when a bound is reached.
  */
 #include "flowlog/spool.h"
 
@@ -27,6 +27,7 @@
 
 struct waiting {
     uint64_t account, bytes;
+    uint32_t batches;
     UT_hash_handle hh;
 };
 
@@ -106,6 +107,7 @@ static int count(struct spool *s, uint64_t account, uint64_t size) {
     if (!w)
         return -ENOMEM;
     w->bytes += size;
+    w->batches++;
     s->stats.bytes += size;
     s->stats.batches++;
     return 0;
@@ -157,6 +159,8 @@ int spool_open(const char *directory, gid_t group, const struct spool_limits *li
         s->limits.account_bytes = s->limits.bytes / 4;
     if (!s->limits.batches)
         s->limits.batches = SPOOL_BATCHES;
+    if (!s->limits.account_batches)
+        s->limits.account_batches = s->limits.batches / 4 + 1;
     random_bytes(&s->run, sizeof(s->run));
     s->ready_dir = -1;
     s->new_dir = r = make_dir(top, "new", (gid_t)-1, 0700);
@@ -189,7 +193,8 @@ static bool fits(struct spool *s, uint64_t account, uint64_t size) {
     const struct waiting *w = waiting_of(s, account);
 
     return w && s->stats.bytes + size <= s->limits.bytes &&
-           w->bytes + size <= s->limits.account_bytes && s->stats.batches < s->limits.batches;
+           w->bytes + size <= s->limits.account_bytes && s->stats.batches < s->limits.batches &&
+           w->batches < s->limits.account_batches;
 }
 
 static bool has_room(struct spool *s, uint64_t account, uint64_t size) {

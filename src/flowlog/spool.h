@@ -15,7 +15,7 @@
  * Durability: after spool_put a batch survives whatever happens to any process; after spool_sync
  * also the loss of power.
  *
- * Bounds: bytes in all, bytes of one account, number of batches. At a bound spool_put says -ENOSPC
+ * Bounds: bytes and number of batches, in all and of one account. At a bound spool_put says -ENOSPC
  * and the writer owes SKIPDATA. What the deliverer took out is noticed by looking at the directory
  * again, at most once a second, and only at a bound.
  */
@@ -64,10 +64,11 @@ struct spool_meta {
     bool skipped;             /* the batch tells of lost records (SKIPDATA) */
 };
 
-struct spool_limits {       /* 0: the default */
-    uint64_t bytes;         /* SPOOL_BYTES */
-    uint64_t account_bytes; /* a quarter of `bytes` */
-    uint32_t batches;       /* SPOOL_BATCHES */
+struct spool_limits {         /* 0: the default */
+    uint64_t bytes;           /* SPOOL_BYTES */
+    uint64_t account_bytes;   /* a quarter of `bytes` */
+    uint32_t batches;         /* SPOOL_BATCHES */
+    uint32_t account_batches; /* a quarter of `batches`, and one */
 };
 
 struct spool_stats {

@@ -185,6 +185,25 @@ static void test_bounds(void **state) {
     spool_close(s);
 }
 
+/* Small files of one account leave room for another's; also those that an earlier writer put. */
+static void test_bound_of_files(void **state) {
+    struct spool_limits limits = {.batches = 12};
+    struct spool_meta meta = plain;
+    struct spool *s = open_spool(&limits);
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(spool_put(s, &meta, "1 2\n", 4), 0);
+    assert_int_equal(spool_put(s, &meta, "1 2\n", 4), -ENOSPC);
+    meta.account++;
+    assert_int_equal(spool_put(s, &meta, "1 2\n", 4), 0);
+    spool_close(s);
+    s = open_spool(&limits);
+    assert_int_equal(spool_put(s, &meta, "1 2\n", 4), 0);
+    meta.account--;
+    assert_int_equal(spool_put(s, &meta, "1 2\n", 4), -ENOSPC);
+    spool_close(s);
+}
+
 /* Links that stand where the spool's directories should be are not followed. */
 static void test_links(void **state) {
     struct spool *s = NULL;
@@ -268,6 +287,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bound_of_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strange_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),

@@ -114,7 +114,7 @@ static int check_s3(struct call *c, const P *p) {
         return not_a_destination(c, p->destination);
     bucket = p->destination + strlen(S3_ARN);
     folder = strchr(bucket, '/');
-    if (strcspn(bucket, "/") < 3 || strcspn(bucket, "/") > 63 ||
+    if (strcspn(bucket, "/") < 3 || strcspn(bucket, "/") > 63 || bucket[0] == '.' ||
         strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strcspn(bucket, "/"))
         return not_a_destination(c, p->destination);
     if (folder && strstr(folder, "/AWSLogs"))
