@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -161,14 +162,48 @@ static void run(const char *command) {
     abort();
 }
 
-static uint32_t make_device(const char *name) {
-    char command[256];
+static void enter(int ns) {
+    must(setns(ns, CLONE_NEWNET) < 0 ? -errno : 0);
+}
 
+static uint32_t index_of(const char *name) {
+    uint32_t index = if_nametoindex(name);
+
+    must(index ? 0 : -errno);
+    return index;
+}
+
+/* A namespace for the other ends of all devices: it has no addresses, so it never speaks itself.
+ * What goes through its own pair of devices is a fence (replay.c). */
+static void make_peers_ns(struct rig *g) {
+    g->own_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    must(g->own_ns < 0 || unshare(CLONE_NEWNET) < 0 ? -errno : 0);
+    g->peers_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    must(g->peers_ns < 0 ? -errno : 0);
+    run("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+    run("ip link add fence type veth peer name fencep && ip link set fence up && "
+        "ip link set fencep up");
+    g->fence = index_of("fence");
+    g->fence_peer = index_of("fencep");
+    enter(g->own_ns);
+}
+
+/* The peer is in the other namespace: bpf_redirect_peer delivers nowhere else. */
+static uint32_t make_device(struct rig *g, const char *name, uint32_t *ret_peer) {
+    char command[256], peer[32];
+
+    snprintf(peer, sizeof(peer), "%sp", name);
     snprintf(command, sizeof(command),
-             "ip link add %s type veth peer name %sp && ip link set %s up && ip link set %sp up",
-             name, name, name, name);
+             "ip link add %s mtu 9001 type veth peer name %s mtu 9001 netns /proc/%d/fd/%d && "
+             "ip link set %s up",
+             name, peer, (int)getpid(), g->peers_ns, name);
     run(command);
-    return if_nametoindex(name);
+    enter(g->peers_ns);
+    snprintf(command, sizeof(command), "ip link set %s up", peer);
+    run(command);
+    *ret_peer = index_of(peer);
+    enter(g->own_ns);
+    return index_of(name);
 }
 
 static void skip(const char *why) {
@@ -213,14 +248,18 @@ void rig_open(struct rig *g) {
     must(r);
     /* The kernel's own packets would be counted among ours. */
     run("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
-    g->uplink = make_device("uplink");
+    make_peers_ns(g);
+    g->uplink = make_device(g, "uplink", &g->uplink_peer);
+    g->services = make_device(g, "services", &g->services_peer);
     for (int i = 0; i < RIG_DEVICES; i++) {
         char name[16];
 
         snprintf(name, sizeof(name), "d%d", i);
-        g->ports[i].ifindex = make_device(name);
+        g->ports[i].ifindex = make_device(g, name, &g->ports[i].peer);
     }
     must(dataplane_activate(g->dp));
+    must(dataplane_attach_uplink(g->dp, g->uplink));
+    must(dataplane_attach_services(g->dp, g->services));
     must(dataplane_drops(g->dp, g->drops));
 }
 
@@ -229,11 +268,12 @@ void rig_close(struct rig *g) {
     entries_free(&g->later);
     dataplane_close(g->dp);
     must(dataplane_destroy(g->pin_dir));
+    close(g->own_ns);
+    close(g->peers_ns);
 }
 
 static void configure(struct rig *g, const struct oracle_host *host) {
-    /* No device of ours: a redirection is as far as a test run goes. */
-    struct service_config_value services = {.ifindex = host->services ? g->uplink : 0};
+    struct service_config_value services = {.ifindex = host->services ? g->services : 0};
     struct config_value c = {.uplink_ifindex = host->uplink ? g->uplink : 0,
                              .host4 = compile_addr(&host->address4),
                              .host6 = compile_addr(&host->address6),
@@ -266,7 +306,7 @@ static void configure(struct rig *g, const struct oracle_host *host) {
     must(dataplane_put(g->dp, DATAPLANE_HOST_NETS, &net, &refused));
 }
 
-static struct rig_port *port_of(struct rig *g, const char *eni) {
+struct rig_port *rig_port(struct rig *g, const char *eni) {
     for (int i = 0; i < RIG_DEVICES; i++)
         if (strcmp(g->ports[i].eni, eni) == 0)
             return &g->ports[i];
@@ -275,7 +315,7 @@ static struct rig_port *port_of(struct rig *g, const char *eni) {
 
 static void attach(struct rig *g, const struct network_interface *eni) {
     struct dataplane_port port = {.kind = LINK_VETH};
-    struct rig_port *at = port_of(g, "");
+    struct rig_port *at = rig_port(g, "");
 
     if (!at) {
         fprintf(stderr, "more interfaces than devices\n");
@@ -318,7 +358,7 @@ static void attach_all(struct rig *g, const struct world *w) {
     index_each_all(w->ix, c, KIND_NETWORK_INTERFACE) {
         const struct network_interface *eni = c.obj;
 
-        if (is_here(w, eni) && !port_of(g, eni->o.id))
+        if (is_here(w, eni) && !rig_port(g, eni->o.id))
             attach(g, eni);
     }
 }
@@ -404,28 +444,18 @@ static int find_forward(const void *key, const void *value, void *arg) {
     return 0;
 }
 
-void rig_send(struct rig *g, const struct network_interface *from, const void *frame, size_t len,
-              struct rig_outcome *ret) {
-    const struct rig_port *at = from ? port_of(g, from->o.id) : NULL;
-    struct search search = {.eni = rig_number(g, from),
-                            .src = packet_src(frame),
-                            .dst = packet_dst(frame),
-                            .outcome = ret};
-    struct __sk_buff ctx = {0};
-    uint64_t after[DROP_SLOTS];
-    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
-                .data_out = ret->frame, .data_size_out = sizeof(ret->frame), .ctx_in = &ctx,
-                .ctx_size_in = sizeof(ctx), .repeat = 1);
+void rig_before(struct rig *g, const struct network_interface *from) {
+    uint32_t number = rig_number(g, from);
 
     /* Its allowance is no matter of one packet. */
-    if (at)
-        must(dataplane_put(g->dp, DATAPLANE_SERVICE_STATS, &search.eni,
+    if (from && rig_port(g, from->o.id))
+        must(dataplane_put(g->dp, DATAPLANE_SERVICE_STATS, &number,
                            &(struct service_stats_value){0}));
-    /* Whoever has no device sends from one that is nobody's. */
-    ctx.ifindex = at ? at->ifindex : from ? g->ports[RIG_DEVICES - 1].ifindex : g->uplink;
-    ret->reason = ret->counted = 0;
-    ret->flow = false;
-    must(bpf_prog_test_run_opts(dataplane_prog_fd(g->dp, from ? PROG_ENI : PROG_UPLINK), &opts));
+}
+
+void rig_drops(struct rig *g, struct rig_outcome *ret) {
+    uint64_t after[DROP_SLOTS];
+
     must(dataplane_drops(g->dp, after));
     for (unsigned i = 0; i < DROP_SLOTS; i++) {
         if (after[i] != g->drops[i])
@@ -433,11 +463,37 @@ void rig_send(struct rig *g, const struct network_interface *from, const void *f
         ret->counted += (unsigned)(after[i] - g->drops[i]);
     }
     memcpy(g->drops, after, sizeof(after));
-    /* Of what is too big its sender is told, by a packet in its place. */
+}
+
+void rig_flow(struct rig *g, const struct network_interface *from, const void *frame,
+              struct rig_outcome *ret) {
+    struct search search = {.eni = rig_number(g, from),
+                            .src = packet_src(frame),
+                            .dst = packet_dst(frame),
+                            .outcome = ret};
+
+    must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, &search));
+}
+
+void rig_send(struct rig *g, const struct network_interface *from, const void *frame, size_t len,
+              struct rig_outcome *ret) {
+    const struct rig_port *at = from ? rig_port(g, from->o.id) : NULL;
+    struct __sk_buff ctx = {0};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len,
+                .data_out = ret->frame, .data_size_out = sizeof(ret->frame), .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+    rig_before(g, from);
+    /* Whoever has no device sends from one that is nobody's. */
+    ctx.ifindex = at ? at->ifindex : from ? g->ports[RIG_DEVICES - 1].ifindex : g->uplink;
+    ret->reason = ret->counted = 0;
+    ret->flow = false;
+    must(bpf_prog_test_run_opts(dataplane_prog_fd(g->dp, from ? PROG_ENI : PROG_UPLINK), &opts));
+    rig_drops(g, ret);
     /* Of these two the sender is told: the message takes the packet's place. */
     ret->accepted = opts.retval == TC_ACT_REDIRECT && ret->reason != DROP_TOO_BIG &&
                     ret->reason != DROP_NAT_RESET;
     ret->len = opts.data_size_out;
     if (ret->accepted)
-        must(dataplane_each(g->dp, DATAPLANE_FLOWS, find_forward, &search));
+        rig_flow(g, from, frame, ret);
 }

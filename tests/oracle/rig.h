@@ -4,6 +4,8 @@
  * network namespace of our own, with a pool of veth pairs as devices.
  *
  *     world (model)  --planner-->  maps  <--BPF_PROG_TEST_RUN--  packets
+ *
+ * The pairs' other ends are in a second namespace, where replay.c sends and receives for real.
  */
 #ifndef VPCD_TESTS_ORACLE_RIG_H
 #define VPCD_TESTS_ORACLE_RIG_H
@@ -19,13 +21,17 @@
 struct rig_port {
     char eni[64]; /* id; "": free */
     uint32_t number, ifindex;
+    uint32_t peer; /* the other end's index, in the peers' namespace */
     uint8_t mac[6];
 };
 
 struct rig {
     struct dataplane *dp;
     char pin_dir[64];
-    uint32_t uplink;
+    int own_ns, peers_ns;
+    uint32_t uplink, services;
+    uint32_t uplink_peer, services_peer; /* there */
+    uint32_t fence, fence_peer;          /* both there, without programs */
     struct rig_port ports[RIG_DEVICES];
     struct plan *plan;
     uint64_t drops[DROP_SLOTS];
@@ -57,6 +63,15 @@ void rig_no_flows(struct rig *g);
 /* Runs a frame as if it had come from the interface (NULL: the uplink). */
 void rig_send(struct rig *g, const struct network_interface *from, const void *frame, size_t len,
               struct rig_outcome *ret);
+/* The parts of rig_send, for a packet that is sent otherwise: what it finds as if it were the
+ * first; the drops since they were last asked, added to reason and counted; the flow that it
+ * opened. */
+void rig_before(struct rig *g, const struct network_interface *from);
+void rig_drops(struct rig *g, struct rig_outcome *ret);
+void rig_flow(struct rig *g, const struct network_interface *from, const void *frame,
+              struct rig_outcome *ret);
+/* The device of the interface with this id; NULL: it has none. */
+struct rig_port *rig_port(struct rig *g, const char *eni);
 /* The interface's number in the maps. */
 uint32_t rig_number(struct rig *g, const struct network_interface *eni);
 
