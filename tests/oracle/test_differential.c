@@ -58,7 +58,7 @@ static const char *judge_real(struct first *f, const struct packet *k) {
         if (partial && f->p.protocol != IPPROTO_TCP && f->p.protocol != IPPROTO_UDP)
             break;
         what = replay(&rig, &f->p, &f->v, k, &dry, partial, begins, &f->o);
-        if (f->o.accepted)
+        if (f->v.accepted || what)
             rig_no_flows(&rig);
     }
     return what;
