@@ -23,6 +23,7 @@
 #include "bpf/packet.h"
 #include "bpf/quota.h"
 #include "bpf/recall.h"
+#include "bpf/too_big.h"
 
 /* Counts the flow under `eni`; 0, or the reason of a drop. */
 static __always_inline int slot_take(struct pkt *p, u32 eni, u32 class, struct flow_slot *slot) {
@@ -145,7 +146,10 @@ STAGE int commit_advance(void) {
         return NOT_OF_FLOW;
     p->v = p->was;
     p->reply_untracked = 0;
-    return generations_match(&p->v) ? commit_known() : NOT_OF_FLOW;
+    if (!generations_match(&p->v) || too_big(p) ||
+        (p->v.flags & FLOW_NAT && nat_refuses_fragment(p))) /* the slow path says so */
+        return NOT_OF_FLOW;
+    return commit_known();
 }
 
 /* The flags of tracking follow from the judgements; then one of the two above. */

@@ -44,9 +44,8 @@ static void guest_free(struct guest *g) {
 static void answer(struct guest *g, const struct buf *out, int hops) {
     g->answered = true;
     event_del(g->deadline);
-    if (hops > 0)
-        visit_set_hops(g->visit, hops);
-    if (!out->failed)
+    /* What must not go further than that is not said otherwise. */
+    if (!out->failed && (hops <= 0 || visit_set_hops(g->visit, hops) == 0))
         visit_write(g->visit, buf_str(out), out->len);
     visit_finish(g->visit);
 }

@@ -132,8 +132,8 @@ void *visit_data(const struct visit *v);
 void visit_write(struct visit *v, const void *data, size_t len);
 /* No more is read; the connection ends once all is sent. Fine from a handler. */
 void visit_finish(struct visit *v);
-/* TTL (IPv6: hop limit) of the packets that are sent from now on, 1 to 255. */
-void visit_set_hops(struct visit *v, int hops);
+/* TTL (IPv6: hop limit) of the packets that are sent from now on, 1 to 255. 0 or -errno. */
+int visit_set_hops(struct visit *v, int hops);
 
 /* ---- counters ---- */
 

@@ -277,11 +277,12 @@ void visit_finish(struct visit *v) {
         linger(v);
 }
 
-void visit_set_hops(struct visit *v, int hops) {
-    if (v->q.family == IP_V4)
-        (void)setsockopt(v->fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops));
-    else
-        (void)setsockopt(v->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof(hops));
+int visit_set_hops(struct visit *v, int hops) {
+    int r = v->q.family == IP_V4
+                ? setsockopt(v->fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops))
+                : setsockopt(v->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof(hops));
+
+    return r < 0 ? -errno : 0;
 }
 
 /* ---- life ---- */

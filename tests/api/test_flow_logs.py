@@ -87,6 +87,7 @@ def test_options_and_interval(ec2, create):
     ({"LogDestination": "flow-logs"}, "LogDestinationNotFound"),
     ({"LogDestination": "arn:aws:s3:::UPPER"}, "LogDestinationNotFound"),
     ({"LogDestination": "arn:aws:s3:::.hidden"}, "LogDestinationNotFound"),
+    ({"LogDestination": BUCKET + "/x/../"}, "LogDestinationNotFound"),
     ({"LogDestination": BUCKET + "/AWSLogs/"}, "InvalidParameter"),
     ({"LogGroupName": "group"}, "InvalidParameter"),
     ({"DeliverLogsPermissionArn": ROLE}, "InvalidParameter"),

@@ -117,6 +117,8 @@ static int check_s3(struct call *c, const P *p) {
     if (strcspn(bucket, "/") < 3 || strcspn(bucket, "/") > 63 || bucket[0] == '.' ||
         strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strcspn(bucket, "/"))
         return not_a_destination(c, p->destination);
+    if (folder && (strstr(folder, "/./") || strstr(folder, "/../")))
+        return not_a_destination(c, p->destination);
     if (folder && strstr(folder, "/AWSLogs"))
         return call_error(c, "InvalidParameter",
                           "AWSLogs is a reserved term: it must not be a folder of LogDestination.");
