@@ -70,7 +70,8 @@ int ctl_stop(const struct ctl *ctl) {
     if (stop_all(ctl, &found) != 0)
         return 1;
     if (found)
-        printf("vpcd has ended; packets and instances go on\n");
+        printf("vpcd has ended; packets and instances go on, and DNS, DHCP and metadata rest until "
+               "vpcd runs again\n");
     else
         printf("no vpcd runs with the state directory %s\n", ctl->dir);
     return 0;
